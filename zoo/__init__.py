@@ -1,0 +1,66 @@
+"""zoo: an autoencoder zoo for Keras 3.
+
+Load a pretrained encoder, fine-tune it with ``fit()``, export it to a phone::
+
+    import zoo
+
+    encoder = zoo.load_encoder("mnist-denoising-affine-128")
+    classifier = zoo.classifier(encoder, num_classes=10)
+    zoo.fine_tune(classifier, images, labels)
+    zoo.export(classifier, "exported")
+
+Public names are imported on first use, so that ``import zoo`` and everything that only reads cards
+(``zoo list``, ``zoo.card``) starts without TensorFlow.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+# Public name -> (module that defines it, attribute there; None for the module itself).
+_PUBLIC = {
+    "Autoencoder": ("zoo.autoencoder", "Autoencoder"),
+    "Card": ("zoo.catalog.card", "Card"),
+    "ExportReport": ("zoo.exporting.report", "ExportReport"),
+    "ParityError": ("zoo.errors", "ParityError"),
+    "ZooError": ("zoo.errors", "ZooError"),
+    "card": ("zoo.catalog.card", "card"),
+    "classifier": ("zoo.training.fine_tuning", "classifier"),
+    "convolutional": ("zoo.families.convolutional", "convolutional"),
+    "corruption": ("zoo.layers.corruption", None),
+    "data": ("zoo.data", None),
+    "denoising": ("zoo.families.denoising", "denoising"),
+    "evaluate": ("zoo.evaluation", "evaluate"),
+    "export": ("zoo.exporting", "export"),
+    "feed_forward": ("zoo.families.feed_forward", "feed_forward"),
+    "fine_tune": ("zoo.training.fine_tuning", "fine_tune"),
+    "freeze": ("zoo.training.fine_tuning", "freeze"),
+    "from_config": ("zoo.families", "from_config"),
+    "list_families": ("zoo.families", "list_families"),
+    "list_pretrained": ("zoo.catalog.card", "list_pretrained"),
+    "lite": ("zoo.lite", None),
+    "load": ("zoo.catalog.load", "load"),
+    "load_encoder": ("zoo.catalog.load", "load_encoder"),
+    "save": ("zoo.catalog.save", "save"),
+    "sparse": ("zoo.families.sparse", "sparse"),
+    "sparsity": ("zoo.layers.sparsity", None),
+    "train": ("zoo.workflow", "train"),
+    "unfreeze": ("zoo.training.fine_tuning", "unfreeze"),
+}
+
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name):
+    try:
+        module_name, attribute = _PUBLIC[name]
+    except KeyError:
+        raise AttributeError(f"module 'zoo' has no attribute {name!r}") from None
+    module = importlib.import_module(module_name)
+    value = module if attribute is None else getattr(module, attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *_PUBLIC})

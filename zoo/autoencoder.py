@@ -1,0 +1,191 @@
+"""The one model class of the zoo."""
+
+import json
+
+import keras
+import numpy as np
+
+from zoo import checks
+from zoo.errors import ConfigError
+from zoo.training import compilation, inputs
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class Autoencoder(keras.Model):
+    """Corruption → encoder → decoder, as one `keras.Model` that learns to reproduce its input.
+
+    x̃ = f(g(x)), with encoder g and decoder f; training minimises ⟨Δ(x, f(g(C(x))))⟩, where the corruption C acts in
+    training only. `encoder` and `decoder` are functional `keras.Model`s of their own, sharing these weights.
+
+    The target is the clean input, so data is given alone: ``model.fit(images)``. A model that was not compiled is
+    compiled by its first `fit` or `evaluate` with the defaults of `compile`.
+
+    Attributes:
+        encoder: keras.Model, float32 (batch, *input_shape) to latent features (batch, *latent_shape).
+        decoder: keras.Model, latent features back to (batch, *input_shape).
+        corruption: list of `zoo.corruption` layers, applied in order; empty unless the family is denoising.
+        sparsity: a `zoo.sparsity` object, or None.
+
+    Example:
+        >>> model = zoo.feed_forward((28, 28, 1), latent_dim=16)
+        >>> model.fit(images, epochs=30, batch_size=256)   # images: float32 in [0, 1], (samples, 28, 28, 1)
+        >>> model.encode(images).shape
+        (60000, 16)
+
+    Source: Michelucci, *An Introduction to Autoencoders*, arXiv 2201.03898, section 2.
+    """
+
+    def __init__(self, encoder, decoder, *, corruption=(), sparsity=None, name=None):
+        super().__init__(name=name)
+        self.encoder = encoder
+        self.decoder = decoder
+        self.corruption = list(corruption)
+        self.sparsity = sparsity
+        self._config_json = None
+        self.built = True  # Its parts are functional models, which have their weights from the start.
+
+    # Shape and config
+
+    @property
+    def input_shape(self):
+        """Shape of one sample, without the batch axis."""
+        return tuple(self.encoder.input_shape[1:])
+
+    @property
+    def latent_shape(self):
+        """Shape of one sample's latent features."""
+        return tuple(self.encoder.output_shape[1:])
+
+    @property
+    def unit_range(self):
+        """Whether samples must lie in [0, 1], because the output activation is a sigmoid."""
+        activation = next((getattr(a, "activation", None) for a in reversed(self.decoder.layers) if _activates(a)), None)
+        return activation is keras.activations.sigmoid
+
+    def set_config(self, config):
+        """Set the JSON config that `get_config` returns; the family builders call this."""
+        self._config_json = json.dumps(config)  # Keras would wrap and track a dictionary
+
+    def get_config(self):
+        """The JSON dictionary ``{"family": ..., **arguments}`` from which `zoo.from_config` rebuilds this model.
+
+        Raises:
+            ConfigError: the model was not made by one of the zoo's families.
+        """
+        if self._config_json is None:
+            raise ConfigError("This Autoencoder was not built by one of the zoo's families, so no config describes it.")
+        return json.loads(self._config_json)
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The same as `zoo.from_config`."""
+        from zoo.families import from_config
+
+        return from_config(config)
+
+    # Keras' model
+
+    def build(self, input_shape=None):
+        """Nothing to do: encoder and decoder are built."""
+
+    def call(self, x, training=False):
+        """Reconstruction of `x`, (batch, *input_shape); of a corrupted copy of `x` if `training`."""
+        for corruption in self.corruption:
+            x = corruption(x, training=training)
+        latent = self.encoder(x, training=training)
+        penalty = None if self.sparsity is None else self.sparsity.penalty(latent)
+        if penalty is not None:
+            self.add_loss(penalty)
+        return self.decoder(latent, training=training)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def compile(self, optimizer="adam", loss="mse", *, jit_compile=True, **keras_arguments):
+        """`keras.Model.compile`, with Adam, mean squared error and XLA compilation as defaults.
+
+        A layer that XLA cannot compile is named in a warning, and training then runs without XLA.
+        """
+        super().compile(optimizer=optimizer, loss=loss, jit_compile=False, **keras_arguments)
+        compilation.set_jit_compile(self, jit_compile)
+
+    def compile_from_config(self, config):
+        """Compile from `get_compile_config()`; Keras calls this for a `.keras` file."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The compiled loss with the clean input as target, plus the sparsity penalty."""
+        return super().compute_loss(x, x if y is None else y, y_pred, sample_weight, training)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """The compiled metrics with the clean input as target."""
+        return super().compute_metrics(x, x if y is None else y, y_pred, sample_weight)
+
+    def fit(self, x=None, y=None, batch_size=None, epochs=1, *, validation_data=None, **keras_arguments):
+        """`keras.Model.fit` on samples alone: the target is the clean input.
+
+        Args:
+            x: float32 array (samples, *input_shape); a `tf.data.Dataset` of images or of (image, label), batched or
+                not; a `zoo.data.Source`; or a generator of batches.
+            y: leave out; or a target of the input's shape that differs from the input.
+            batch_size: samples per step, 32 by default.
+            epochs: passes over the data.
+            validation_data: samples in any of the forms of `x`.
+            **keras_arguments: all others of `keras.Model.fit`, such as `callbacks`, `validation_split`, `verbose`.
+
+        Returns:
+            keras.callbacks.History.
+
+        Raises:
+            DataError: empty, wrong shape, integers, NaN, or values outside [0, 1] with a sigmoid output.
+        """
+        self._compile_once()
+        x, y, batch_size = inputs.samples(self, x, y, batch_size)
+        if validation_data is not None:
+            validation_data = inputs.validation_samples(self, validation_data, batch_size)
+        return super().fit(x, y, batch_size, epochs, validation_data=validation_data, **keras_arguments)
+
+    def evaluate(self, x=None, y=None, batch_size=None, **keras_arguments):
+        """`keras.Model.evaluate` on samples alone, in any of the forms that `fit` takes."""
+        self._compile_once()
+        if not keras_arguments.get("_use_cached_eval_dataset"):  # set by fit, whose data is checked already
+            x, y, batch_size = inputs.samples(self, x, y, batch_size)
+        return super().evaluate(x, y, batch_size, **keras_arguments)
+
+    # The zoo's verbs
+
+    def encode(self, x, batch_size=256):
+        """Latent features of samples: float32 (samples, *input_shape) or a Source, to (samples, *latent_shape)."""
+        return self._run(self.encoder, inputs.array(self, x), batch_size)
+
+    def decode(self, latent, batch_size=256):
+        """Reconstructions from latent features: (samples, *latent_shape) to float32 (samples, *input_shape)."""
+        latent = checks.images(latent, self.latent_shape, unit_range=False, name="latent")
+        return self._run(self.decoder, latent, batch_size)
+
+    def reconstruct(self, x, batch_size=256):
+        """Reconstructions of samples, never corrupted: float32 (samples, *input_shape) to the same shape."""
+        return self.decode(self.encode(x, batch_size), batch_size)
+
+    def reconstruction_error(self, x, batch_size=256):
+        """Anomaly score: the mean squared error of each sample over its elements, float32 (samples,).
+
+        Source: Michelucci, arXiv 2201.03898, section "Anomaly Detection"; divided by the number of elements, as the
+        paper's numbers are and its formula is not.
+        """
+        x = inputs.array(self, x)
+        errors = np.square(self.reconstruct(x, batch_size) - x)
+        return errors.reshape(len(x), -1).mean(axis=1)
+
+    def _compile_once(self):
+        if not self.compiled:
+            self.compile()
+
+    @staticmethod
+    def _run(model, x, batch_size):
+        batches = [x[i : i + batch_size] for i in range(0, len(x), batch_size)]
+        return np.concatenate([keras.ops.convert_to_numpy(model.predict_on_batch(b)) for b in batches])
+
+
+def _activates(layer):
+    return getattr(layer, "activation", None) is not None

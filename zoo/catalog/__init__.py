@@ -1,0 +1,1 @@
+"""The catalog: cards, loading, saving, integrity. The only room that touches ``pretrained/``."""

@@ -1,0 +1,100 @@
+"""Loading pretrained sets, with every file checked before it is opened."""
+
+import keras
+from keras import layers
+
+from zoo import files
+from zoo.catalog.card import CONFIG, WEIGHTS, find, read_card
+from zoo.errors import IntegrityError
+from zoo.families import from_config
+
+
+def load(name_or_directory, *, weights=True):
+    """Load a pretrained autoencoder.
+
+    Nothing is unpickled and no code is loaded: ``config.json`` names one of the zoo's families and its arguments, and
+    the weight file's size and SHA-256 are checked on every load.
+
+    Args:
+        name_or_directory: a name of `zoo.list_pretrained()`, or a directory that `zoo.save` wrote.
+        weights: False builds the same architecture with fresh weights.
+
+    Returns:
+        Autoencoder, not compiled: `fit` compiles it with the defaults of `Autoencoder.compile`.
+
+    Raises:
+        UnknownNameError: an unknown name; the nearest valid ones are listed.
+        DataNotFoundError: a directory that is not there or holds no set.
+        IntegrityError: a file is missing, changed or truncated, or the weights do not fit the config.
+
+    Example:
+        >>> model = zoo.load("mnist-feed-forward-16")
+        >>> model.reconstruct(images).shape
+        (10000, 28, 28, 1)
+    """
+    directory = find(name_or_directory)
+    card = read_card(directory)
+    model = from_config(card.config)
+    if not weights:
+        return model
+    path = directory / WEIGHTS
+    verify(path, card)
+    if model.count_params() != card.parameters:
+        raise _misfit(card, f"the config describes {model.count_params():,} parameters, the weights are {card.parameters:,}")
+    try:
+        model.load_weights(path)
+    except (ValueError, KeyError, OSError) as error:
+        raise _misfit(card, str(error).splitlines()[0]) from error
+    return model
+
+
+def verify(path, card):
+    """Raise `IntegrityError` unless the weight file has the size and SHA-256 that its card states."""
+    advice = "Restore the file from the repository or reinstall the package; do not use it as it is."
+    if not path.is_file():
+        raise IntegrityError(f"Set {card.name!r} is incomplete: {path.name} is missing. {advice}")
+    if path.stat().st_size != card.size_bytes:
+        raise IntegrityError(
+            f"The weights of {card.name!r} are damaged: expected {card.size_bytes:,} bytes, received"
+            f" {path.stat().st_size:,}. {advice}"
+        )
+    received = files.sha256(path)
+    if received != card.sha256:
+        raise IntegrityError(
+            f"The weights of {card.name!r} were changed: expected SHA-256 {card.sha256}, received {received}. {advice}"
+        )
+
+
+def load_encoder(name_or_directory, *, trainable=True, raw_input=False):
+    """Load the encoder of a pretrained autoencoder, ready for `zoo.classifier`, `fit` or `zoo.export`.
+
+    Args:
+        name_or_directory: as for `zoo.load`.
+        trainable: False freezes its weights.
+        raw_input: take uint8 pixels in [0, 255]; the division by 255 becomes part of the model and of exported files.
+
+    Returns:
+        keras.Model named "encoder": (batch, *shape) to (batch, *latent shape), both in the card.
+
+    Raises:
+        as `zoo.load`.
+
+    Example:
+        >>> encoder = zoo.load_encoder("mnist-denoising-affine-128")
+        >>> encoder.output_shape
+        (None, 128)
+    """
+    encoder = load(name_or_directory).encoder
+    encoder.trainable = trainable
+    if not raw_input:
+        return encoder
+    pixels = keras.Input(encoder.input_shape[1:], dtype="uint8", name="pixels")
+    raw = keras.Model(pixels, encoder(layers.Rescaling(1 / 255)(pixels)), name="encoder")
+    raw.trainable = trainable
+    return raw
+
+
+def _misfit(card, reason):
+    return IntegrityError(
+        f"The weights of {card.name!r} do not fit its {CONFIG}: {reason}. Restore {CONFIG}, or train the set again."
+    )

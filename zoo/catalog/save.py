@@ -1,0 +1,85 @@
+"""Saving a model as a set of the catalog's form."""
+
+import dataclasses
+import json
+import pathlib
+
+from zoo import files
+from zoo.catalog.card import CONFIG, METADATA, README, WEIGHTS, Card
+from zoo.catalog.readme import readme
+from zoo.errors import ConfigError, unknown_name
+from zoo.families import from_config
+
+_MEASURED = {"family", "config", "input", "parameters", "size_bytes", "sha256"}
+_GIVEN = {field.name for field in dataclasses.fields(Card)} - _MEASURED
+
+
+def save(model, directory, **metadata):
+    """Write config, weights, metadata and README card of an `Autoencoder` to a directory that `zoo.load` reads.
+
+    The write is atomic: interrupted, it leaves what was there before. Other files in the directory stay.
+
+    Args:
+        model: Autoencoder of one of the zoo's families.
+        directory: where to write; created if needed.
+        **metadata: what the card shall say: name (default: the directory's), description, license, dataset, recipe,
+            metrics, reproduction, as in `zoo.Card`.
+
+    Returns:
+        zoo.Card.
+
+    Raises:
+        ConfigError: not an Autoencoder of a zoo family.
+        UnknownNameError: an unknown metadata key.
+        OutputError: the directory cannot be written.
+
+    Example:
+        >>> zoo.save(model, "my-encoder", description="Digits of my own scanner")
+        >>> zoo.load("my-encoder")
+    """
+    from zoo.autoencoder import Autoencoder
+
+    if not isinstance(model, Autoencoder):
+        raise ConfigError(
+            "zoo.save writes Autoencoders. For an encoder or classifier use model.save('model.keras') or zoo.export."
+            f" Received: {type(model).__name__}."
+        )
+    for key in metadata:
+        if key not in _GIVEN:
+            raise unknown_name("metadata key", key, _GIVEN)
+    config = model.get_config()
+    # A fresh copy: the weights alone, without the optimizer's state, and proof that they fit the config.
+    fresh = from_config(config)
+    fresh.set_weights(model.get_weights())
+    with files.staged(directory) as staging:
+        weights = staging / WEIGHTS
+        fresh.save_weights(weights)
+        card = Card(
+            family=config["family"],
+            config=config,
+            input=_input(model),
+            parameters=model.count_params(),
+            size_bytes=files.size_bytes(weights),
+            sha256=files.sha256(weights),
+            **{"name": pathlib.Path(directory).absolute().name, **metadata},
+        )
+        described = dataclasses.asdict(card)
+        _write_json(staging / CONFIG, described.pop("config"))
+        _write_json(staging / METADATA, described)
+        (staging / README).write_text(readme(card), encoding="utf-8")
+    return card
+
+
+def _input(model):
+    preprocessing = "8-bit pixels divided by 255" if model.unit_range else "none"
+    return {
+        "shape": list(model.input_shape),
+        "dtype": "float32",
+        "range": [0, 1] if model.unit_range else None,
+        "preprocessing": f"{preprocessing}, channels last",
+        "latent_shape": list(model.latent_shape),
+    }
+
+
+def _write_json(path, content):
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

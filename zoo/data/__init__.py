@@ -1,0 +1,69 @@
+"""Where samples come from: the embedded digits, TensorFlow Datasets, a folder of images, arrays.
+
+    >>> zoo.data.load("digits")                              # embedded, needs no network
+    >>> zoo.data.load("mnist", "test")                       # TensorFlow Datasets, by name
+    >>> zoo.data.load("photos/", "train", shape=(64, 64, 3)) # folder photos/train/<class>/*.jpg
+    >>> zoo.data.load("samples.npy")                         # or .npz, or an array
+"""
+
+import pathlib
+
+import numpy as np
+
+from zoo.data.resizing import resize
+from zoo.data.source import Source
+from zoo.errors import unknown_name
+
+__all__ = ["Source", "load", "resize"]
+
+_SPLITS = ("train", "test", "all")
+
+
+def load(dataset, split="train", *, shape=None):
+    """Load one split of a dataset.
+
+    Args:
+        dataset: "digits"; the name of a TFDS image dataset such as "mnist"; a directory ``split/class/*.jpg|png``;
+            a .npy or .npz file; an array (samples, ...); or a `Source`, returned unchanged.
+        split: "train", "test" or "all". Arrays and files have one split, which is returned for each of them.
+        shape: bring images to this (height, width, channels); None keeps their own.
+
+    Returns:
+        Source.
+
+    Raises:
+        UnknownNameError: an unknown split or dataset; the nearest names are listed.
+        DataNotFoundError: nothing at this path, a folder without images, or a dataset that is neither prepared nor
+            downloadable; the message says how to get it.
+        DataError: arrays that are empty or not numeric.
+    """
+    if split not in _SPLITS:
+        raise unknown_name("split", split, _SPLITS)
+    source = _load(dataset, split, shape)
+    return source if shape is None else source.resized(shape)
+
+
+def _load(dataset, split, shape):
+    if isinstance(dataset, Source):
+        return dataset
+    if isinstance(dataset, np.ndarray) or hasattr(dataset, "__array__"):
+        from zoo.data.arrays import from_array
+
+        return from_array(np.asarray(dataset))
+    if dataset == "digits":
+        from zoo.data.digits import load_digits
+
+        return load_digits(split)
+    text = str(dataset)
+    path = pathlib.Path(text).expanduser()
+    if path.suffix in (".npy", ".npz"):
+        from zoo.data.arrays import load_file
+
+        return load_file(path)
+    if path.is_dir() or isinstance(dataset, pathlib.Path) or "/" in text or "\\" in text:
+        from zoo.data.folder import load_folder
+
+        return load_folder(path, split, shape)
+    from zoo.data.public import load_public
+
+    return load_public(text, split, shape)

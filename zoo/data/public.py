@@ -1,0 +1,48 @@
+"""Public datasets, through TensorFlow Datasets."""
+
+import pathlib
+
+from zoo.data.source import Source
+from zoo.errors import DataError, DataNotFoundError, unknown_name
+
+
+def load_public(name, split, shape=None):
+    """One split of a TFDS image dataset as a `Source` of uint8 pixels; downloaded and prepared if it is not there yet.
+
+    TFDS looks in the directory that its own variable TFDS_DATA_DIR names, by default ~/tensorflow_datasets.
+    """
+    import tensorflow_datasets as tfds
+
+    from zoo.data.reading import read
+
+    try:
+        builder = tfds.builder(name)
+    except tfds.core.DatasetNotFoundError:
+        raise unknown_name("dataset", name, ["digits", *tfds.list_builders()]) from None
+    features = builder.info.features
+    if "image" not in features:
+        raise DataError(f"Dataset {name!r} has no images. Received features {sorted(features)}.")
+    _prepare(builder, name)
+    splits = builder.info.splits
+    if split not in ("all", *splits):
+        raise unknown_name(f"split of dataset {name!r}", split, [*splits, "all"])
+    count = splits.total_num_examples if split == "all" else splits[split].num_examples
+    dataset = builder.as_dataset(split=split, shuffle_files=False)
+    images, labels = read([(dataset, count)], shape, f"{name}/{split}")
+    class_names = tuple(getattr(features["label"], "names", None) or ()) if "label" in features else ()
+    return Source(images, labels, name=name, split=split, version=str(builder.info.version), class_names=class_names)
+
+
+def _prepare(builder, name):
+    """Download and prepare the dataset unless that is done; say how to get it if it cannot be."""
+    root = pathlib.Path(builder.data_dir).parents[1]
+    try:
+        # MNIST and Fashion-MNIST name their archives alike: in a shared download folder one becomes the other.
+        builder.download_and_prepare(download_dir=str(root / "downloads" / name))
+    except Exception as error:  # whatever the downloader met: network, disk, checksum, manual steps
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise DataNotFoundError(
+            f"Dataset {name!r} is not prepared in {str(root)!r} and could not be downloaded ({reason}). On a machine with"
+            f" a network run: python -c \"import tensorflow_datasets as tfds; tfds.load('{name}')\", then copy its folder"
+            f" {name}/{builder.version} here, or set TFDS_DATA_DIR to a directory that holds it."
+        ) from error

@@ -1,0 +1,61 @@
+"""The errors a user can meet. Each says what was expected, what came, and what to do.
+
+Every class derives from ``ZooError`` and from the builtin a Python user would catch anyway.
+"""
+
+import difflib
+
+
+class ZooError(Exception):
+    """Base class of every error that `zoo` raises on purpose."""
+
+
+class UnknownNameError(ZooError, ValueError):
+    """A name (model, family, dataset, metric, ...) that does not exist; the nearest valid ones are listed."""
+
+
+class ConfigError(ZooError, ValueError):
+    """An argument, config or recipe that does not describe a model."""
+
+
+class DataError(ZooError, ValueError):
+    """Samples of the wrong type, shape or range."""
+
+
+class DataNotFoundError(ZooError, FileNotFoundError):
+    """A dataset, folder or file that is not there."""
+
+
+class IntegrityError(ZooError, ValueError):
+    """A pretrained set whose files are damaged or do not belong together."""
+
+
+class OutputError(ZooError, OSError):
+    """An output directory that cannot be written."""
+
+
+class ExportError(ZooError, ValueError):
+    """A model that cannot be exported as asked."""
+
+
+class ParityError(ExportError):
+    """An exported file whose outputs differ from the Keras model by more than the tolerance."""
+
+
+def unknown_name(kind, name, valid):
+    """An `UnknownNameError` for `name`, listing the nearest of the `valid` names first.
+
+    Example:
+        >>> print(unknown_name("family", "sparze", ["denoising", "sparse"]))
+        Unknown family 'sparze'. Did you mean 'sparse'? Valid: 'denoising', 'sparse'.
+    """
+    valid = sorted(valid)
+    nearest = difflib.get_close_matches(str(name), valid, n=3, cutoff=0.5)
+    parts = [f"Unknown {kind} {name!r}."]
+    if nearest:
+        parts.append(f"Did you mean {' or '.join(map(repr, nearest))}?")
+    if not valid:
+        parts.append("None is available.")
+    elif len(valid) <= 40:
+        parts.append(f"Valid: {', '.join(map(repr, valid))}.")
+    return UnknownNameError(" ".join(parts))

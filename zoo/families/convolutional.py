@@ -1,0 +1,125 @@
+"""The convolutional family."""
+
+import math
+
+import keras
+from keras import layers
+
+from zoo.autoencoder import Autoencoder
+from zoo.checks import positive_integer, positive_integers
+from zoo.errors import ConfigError
+from zoo.families.activations import activation_name
+from zoo.families.family import family
+
+
+@family
+def convolutional(
+    input_shape,
+    latent_dim,
+    filters=(32, 64),
+    *,
+    kernel_size=3,
+    strides=2,
+    padding="same",
+    activation="relu",
+    latent_activation="linear",
+    output_activation="sigmoid",
+    batch_normalization=False,
+    name=None,
+):
+    """A convolutional autoencoder: convolutions down to the latent features, transposed convolutions back up.
+
+    Encoder: one convolution per entry of `filters`, then a dense latent layer. Decoder: its mirror image, closed by a
+    convolution to the input's channels. Every size is restored exactly, odd ones too.
+
+    Args:
+        input_shape: (height, width, channels), or (length, channels) for 1-D signals.
+        latent_dim: number of latent features, or None for a spatial latent: the last convolution's feature maps.
+        filters: filters of the encoder's convolutions, from input to latent.
+        kernel_size: side of the kernels in pixels.
+        strides: step of every convolution; 1 keeps the resolution.
+        padding: "same" or "valid".
+        activation: activation of the hidden layers, a Keras name.
+        latent_activation: activation of the latent layer (with a spatial latent, of the last convolution).
+        output_activation: "sigmoid" for inputs in [0, 1], "linear" for any.
+        batch_normalization: normalise before the activation of every layer but the output.
+        name: name of the model.
+
+    Returns:
+        Autoencoder: float32 (batch, *input_shape) to the same shape; latent features (batch, latent_dim), or
+        (batch, height', width', filters[-1]) with a spatial latent.
+
+    Raises:
+        ConfigError: invalid sizes, or an input too small for the convolutions.
+        UnknownNameError: an unknown activation.
+
+    Example:
+        >>> zoo.convolutional((27, 31, 3), latent_dim=16).reconstruct(images).shape
+        (10, 27, 31, 3)
+        >>> paper = zoo.convolutional((28, 28, 1), None, (64, 32), strides=1, padding="valid", latent_activation="relu")
+        >>> paper.count_params()
+        47425
+
+    Source: Michelucci, arXiv 2201.03898, section "Convolutional Autoencoders".
+    """
+    input_shape = positive_integers("input_shape", input_shape)
+    filters = positive_integers("filters", filters)
+    kernel_size, strides = positive_integer("kernel_size", kernel_size), positive_integer("strides", strides)
+    if len(input_shape) not in (2, 3):
+        raise ConfigError(
+            "A convolutional autoencoder takes (height, width, channels) or (length, channels)."
+            f" Received: input_shape={input_shape}."
+        )
+    if not filters:
+        raise ConfigError("filters must name at least one convolution. Received an empty sequence.")
+    if padding not in ("same", "valid"):
+        raise ConfigError(f"padding must be 'same' or 'valid'. Received: padding={padding!r}.")
+    activation, latent_activation = activation_name(activation), activation_name(latent_activation)
+    axes = len(input_shape) - 1
+    convolution, transposed = (
+        (layers.Conv1D, layers.Conv1DTranspose) if axes == 1 else (layers.Conv2D, layers.Conv2DTranspose)
+    )
+
+    def block(x, layer, activation):
+        if not batch_normalization:
+            layer.activation = keras.activations.get(activation)
+            return layer(x)
+        return layers.Activation(activation)(layers.BatchNormalization()(layer(x)))
+
+    x = image = keras.Input(input_shape, name="image")
+    sizes = []
+    for depth, count in enumerate(filters, start=1):
+        sizes.append(x.shape[1:-1])
+        if padding == "valid" and min(sizes[-1]) < kernel_size:
+            raise ConfigError(
+                f"The input is too small: convolution {depth} of {len(filters)} sees {sizes[-1]} with kernel_size="
+                f"{kernel_size} and padding='valid'. Use fewer filters, smaller strides or padding='same'."
+            )
+        spatial_latent = latent_dim is None and depth == len(filters)
+        layer = convolution(count, kernel_size, strides=strides, padding=padding)
+        x = block(x, layer, latent_activation if spatial_latent else activation)
+    feature_maps = x.shape[1:]
+    if latent_dim is not None:
+        x = block(layers.Flatten()(x), layers.Dense(positive_integer("latent_dim", latent_dim)), latent_activation)
+    encoder = keras.Model(image, x, name="encoder")
+
+    x = latent = keras.Input(x.shape[1:], name="latent")
+    if latent_dim is not None:
+        x = layers.Reshape(feature_maps)(block(x, layers.Dense(math.prod(feature_maps)), activation))
+    for count, size in zip(reversed(filters), reversed(sizes), strict=True):
+        layer = transposed(count, kernel_size, strides=strides, padding=padding)
+        x = _fit_to(block(x, layer, activation), size)
+    layer = convolution(input_shape[-1], kernel_size, padding="same", activation=activation_name(output_activation))
+    return Autoencoder(encoder, keras.Model(latent, layer(x), name="decoder"), name=name)
+
+
+def _fit_to(x, size):
+    """Crop what a strided transposed convolution made too large, pad with zeros what it left out, at the far end."""
+    extra = [have - want for have, want in zip(x.shape[1:-1], size, strict=True)]
+    crop, pad = [(0, max(e, 0)) for e in extra], [(0, max(-e, 0)) for e in extra]
+    one_axis = len(size) == 1
+    if any(end for _, end in crop):
+        x = (layers.Cropping1D(crop[0]) if one_axis else layers.Cropping2D(crop))(x)
+    if any(end for _, end in pad):
+        x = (layers.ZeroPadding1D(pad[0]) if one_axis else layers.ZeroPadding2D(pad))(x)
+    return x

@@ -1,0 +1,1 @@
+"""What the families are made of: corruption, sparsity, tied weights."""

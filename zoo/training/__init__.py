@@ -1,0 +1,1 @@
+"""Training: XLA compilation, what `fit` accepts, recipes, fine-tuning."""

@@ -1,0 +1,22 @@
+"""XLA compilation, asked for and verified."""
+
+import warnings
+
+
+def set_jit_compile(model, jit_compile):
+    """Set `model.jit_compile`, and say which layer is in the way if Keras refuses.
+
+    Keras resolves "auto" to False on machines without a GPU, and for layers that XLA cannot compile falls back with a
+    warning that names none; hence the explicit request and the check of its result.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Model doesn't support `jit_compile=True`")
+        model.jit_compile = model._resolve_auto_jit_compile() if jit_compile == "auto" else jit_compile
+    if jit_compile is True and not model.jit_compile:
+        layers = [f"{x.name!r} ({type(x).__name__})" for x in model._flatten_layers() if not x.supports_jit]
+        reason = f"by layer {', '.join(layers)}" if layers else "on this machine, or with op determinism enabled"
+        warnings.warn(
+            f"Model {model.name!r} trains without XLA: jit_compile=True is not supported {reason}."
+            " Replace the layer, or pass jit_compile=False to silence this warning.",
+            stacklevel=3,
+        )

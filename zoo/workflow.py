@@ -1,0 +1,94 @@
+"""From a recipe to a finished set: data, training, evaluation, card."""
+
+import dataclasses
+import os
+import pathlib
+import platform
+import shutil
+import time
+
+from zoo import data, files
+from zoo.catalog.card import catalog_directory
+from zoo.errors import unknown_name
+from zoo.training.recipe import FILE_NAME, read_recipe
+
+_CHECKPOINT = ".checkpoint"
+
+
+def train(recipe_or_name, output_directory, *, resume=True, verbose="auto"):
+    """Train a model by its recipe and write the whole set: config, weights, metadata, README card, recipe.
+
+    After every epoch a checkpoint is kept in the output directory; an interrupted training goes on from there. The set
+    itself is written at the end, all files together.
+
+    Args:
+        recipe_or_name: path of a ``recipe.toml`` or of its folder, a `Recipe`, or a name of the catalog.
+        output_directory: where the set is written; created if needed.
+        resume: go on from the checkpoint of an interrupted training, if there is one.
+        verbose: progress bar, as for `keras.Model.fit`.
+
+    Returns:
+        Autoencoder, trained.
+
+    Raises:
+        UnknownNameError: an unknown name, or an unknown key in the recipe.
+        ConfigError: a value in the recipe is missing or invalid.
+        DataNotFoundError: the dataset cannot be had.
+        OutputError: the output directory cannot be written.
+
+    Example:
+        >>> model = zoo.train("mnist-feed-forward-8", "trained/mnist-feed-forward-8")
+    """
+    path = find_recipe(recipe_or_name)
+    recipe = read_recipe(path)
+    output_directory = pathlib.Path(output_directory)
+    with files.staged(output_directory):
+        pass  # an output directory that cannot be written is found before the training, not after it
+
+    from zoo.catalog.save import save
+    from zoo.evaluation import evaluate
+    from zoo.training.run import build, run
+
+    started = time.monotonic()
+    model = build(recipe)
+    shape = model.input_shape if len(model.input_shape) == 3 else None
+    source = data.load(recipe.dataset, "train", shape=shape)
+    run(recipe, model, source, checkpoint_directory=output_directory / _CHECKPOINT, resume=resume, verbose=verbose)
+    seconds = time.monotonic() - started
+    name = output_directory.absolute().name
+    save(
+        model,
+        output_directory,
+        name=recipe.name,
+        description=recipe.description,
+        license=recipe.license,
+        dataset={"name": source.name, "version": source.version, "split": source.split, "samples": len(source)},
+        recipe=dataclasses.asdict(recipe.training),
+        metrics=evaluate(model, recipe.dataset),
+        reproduction={
+            "command": f"zoo train {recipe.name}",
+            "seconds": round(seconds, 1),
+            "machine": f"{os.cpu_count()} CPU cores, {platform.machine()}",
+            "versions": _versions(),
+        },
+    )
+    if not (output_directory / FILE_NAME).exists():
+        shutil.copyfile(path, output_directory / FILE_NAME)
+    return model
+
+
+def find_recipe(recipe_or_name):
+    """Path of a recipe: of a path itself, or of a name in the catalog."""
+    path = pathlib.Path(recipe_or_name)
+    if path.exists() or path.suffix == ".toml" or path.name != str(recipe_or_name):
+        return path / FILE_NAME if path.is_dir() else path
+    known = {p.parent.name: p for p in catalog_directory().glob(f"*/{FILE_NAME}")}
+    if path.name not in known:
+        raise unknown_name("recipe", path.name, known)
+    return known[path.name]
+
+
+def _versions():
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("tensorflow", "keras", "numpy")}
