@@ -59,7 +59,9 @@ class Autoencoder(keras.Model):
     @property
     def unit_range(self):
         """Whether samples must lie in [0, 1], because the output activation is a sigmoid."""
-        activation = next((getattr(a, "activation", None) for a in reversed(self.decoder.layers) if _activates(a)), None)
+        activation = next(
+            (getattr(a, "activation", None) for a in reversed(self.decoder.layers) if _activates(a)), None
+        )
         return activation is keras.activations.sigmoid
 
     def set_config(self, config):

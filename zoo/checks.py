@@ -24,7 +24,9 @@ def images(x, input_shape, *, unit_range=True, name="x"):
     x = np.asarray(x)
     input_shape = tuple(input_shape)
     if x.size == 0:
-        raise DataError(f"{name} is empty: expected at least one sample of shape {input_shape}. Received shape {x.shape}.")
+        raise DataError(
+            f"{name} is empty: expected at least one sample of shape {input_shape}. Received shape {x.shape}."
+        )
     check_shape(x.shape, input_shape, name=name)
     check_dtype(x.dtype, unit_range=unit_range, name=name)
     x = x.astype("float32", copy=False)
@@ -67,7 +69,7 @@ def check_dtype(dtype, *, unit_range=True, name="x"):
 
 
 def check_values(x, *, unit_range=True, name="x"):
-    """Raise `DataError` at the first sample with NaN or infinite values, or values outside [0, 1] if they must be inside."""
+    """Raise `DataError` for NaN or infinite values, naming the first sample, or for values outside [0, 1]."""
     low, high = float(np.min(x)), float(np.max(x))
     if not (np.isfinite(low) and np.isfinite(high)):
         bad = ~np.isfinite(x).reshape(len(x), -1).all(axis=1)
@@ -76,10 +78,12 @@ def check_values(x, *, unit_range=True, name="x"):
             f" {int(bad.argmax())}. Remove or repair these samples."
         )
     if unit_range and (low < -_RANGE_SLACK or high > 1 + _RANGE_SLACK):
-        hint = f"Divide 8-bit pixels by 255: {name} / 255." if high > 2 and low >= 0 else "Rescale the samples to [0, 1]."
+        pixels = high > 2 and low >= 0
+        hint = f"Divide 8-bit pixels by 255: {name} / 255." if pixels else "Rescale the samples to [0, 1]."
         raise DataError(
             f"{name} lies outside [0, 1], which a sigmoid output cannot reconstruct."
-            f" Received values from {low:.6g} to {high:.6g}. {hint} (Or build the model with output_activation='linear'.)"
+            f" Received values from {low:.6g} to {high:.6g}. {hint}"
+            " (Or build the model with output_activation='linear'.)"
         )
 
 

@@ -55,7 +55,6 @@ def train(recipe_or_name, output_directory, *, resume=True, verbose="auto"):
     source = data.load(recipe.dataset, "train", shape=shape)
     run(recipe, model, source, checkpoint_directory=output_directory / _CHECKPOINT, resume=resume, verbose=verbose)
     seconds = time.monotonic() - started
-    name = output_directory.absolute().name
     save(
         model,
         output_directory,

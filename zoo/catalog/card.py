@@ -112,9 +112,13 @@ def find(name_or_directory):
         recover(path)
         if (path / METADATA).is_file():
             return path
-        raise DataNotFoundError(f"{text!r} is not a saved set: it has no {METADATA}. Write one with zoo.save(model, directory).")
+        raise DataNotFoundError(
+            f"{text!r} is not a saved set: it has no {METADATA}. Write one with zoo.save(model, directory)."
+        )
     if isinstance(name_or_directory, pathlib.Path) or path.name != text:
-        raise DataNotFoundError(f"No such directory: {text!r}. Expected a set that zoo.save wrote, or a name of zoo.list_pretrained().")
+        raise DataNotFoundError(
+            f"No such directory: {text!r}. Expected a set that zoo.save wrote, or a name of zoo.list_pretrained()."
+        )
     raise unknown_name("pretrained set", text, list_pretrained())
 
 
@@ -126,6 +130,8 @@ def read_card(directory):
         config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
         return Card(config=config, **metadata)
     except FileNotFoundError as error:
-        raise IntegrityError(f"Set {str(directory)!r} is incomplete: {pathlib.Path(error.filename).name} is missing.") from error
+        raise IntegrityError(
+            f"Set {str(directory)!r} is incomplete: {pathlib.Path(error.filename).name} is missing."
+        ) from error
     except (ValueError, TypeError) as error:
         raise IntegrityError(f"Set {str(directory)!r} has a damaged {METADATA} or {CONFIG}: {error}.") from error

@@ -40,7 +40,9 @@ def load(name_or_directory, *, weights=True):
     path = directory / WEIGHTS
     verify(path, card)
     if model.count_params() != card.parameters:
-        raise _misfit(card, f"the config describes {model.count_params():,} parameters, the weights are {card.parameters:,}")
+        raise _misfit(
+            card, f"the config describes {model.count_params():,} parameters, the weights are {card.parameters:,}"
+        )
     try:
         model.load_weights(path)
     except (ValueError, KeyError, OSError) as error:

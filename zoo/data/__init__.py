@@ -1,9 +1,9 @@
 """Where samples come from: the embedded digits, TensorFlow Datasets, a folder of images, arrays.
 
-    >>> zoo.data.load("digits")                              # embedded, needs no network
-    >>> zoo.data.load("mnist", "test")                       # TensorFlow Datasets, by name
-    >>> zoo.data.load("photos/", "train", shape=(64, 64, 3)) # folder photos/train/<class>/*.jpg
-    >>> zoo.data.load("samples.npy")                         # or .npz, or an array
+>>> zoo.data.load("digits")                              # embedded, needs no network
+>>> zoo.data.load("mnist", "test")                       # TensorFlow Datasets, by name
+>>> zoo.data.load("photos/", "train", shape=(64, 64, 3)) # folder photos/train/<class>/*.jpg
+>>> zoo.data.load("samples.npy")                         # or .npz, or an array
 """
 
 import pathlib
@@ -14,7 +14,7 @@ from zoo.data.resizing import resize
 from zoo.data.source import Source
 from zoo.errors import unknown_name
 
-__all__ = ["Source", "load", "resize"]
+__all__ = ["Source", "load", "resize", "samples_like"]
 
 _SPLITS = ("train", "test", "all")
 
@@ -67,3 +67,22 @@ def _load(dataset, split, shape):
     from zoo.data.public import load_public
 
     return load_public(text, split, shape)
+
+
+def samples_like(shape, count):
+    """Real samples of any shape, for checks that need real data but no particular one: embedded handwritten digits.
+
+    Args:
+        shape: shape of one sample. Images are resized; for other shapes each digit's 64 pixels are interpolated.
+        count: number of samples, at most 1,797.
+
+    Returns:
+        float32 array (count, *shape) in [0, 1].
+    """
+    images = load("digits", "all").images[:count]
+    if len(shape) == 3:
+        return resize(images, shape)
+    length = int(np.prod(shape))
+    positions = np.linspace(0, 63, length)
+    rows = [np.interp(positions, np.arange(64), image.ravel()) for image in images]
+    return np.reshape(rows, (count, *shape)).astype("float32")

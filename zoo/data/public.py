@@ -35,14 +35,14 @@ def load_public(name, split, shape=None):
 
 def _prepare(builder, name):
     """Download and prepare the dataset unless that is done; say how to get it if it cannot be."""
-    root = pathlib.Path(builder.data_dir).parents[1]
+    root = pathlib.Path(str(builder.data_dir).removesuffix(builder.info.full_name))
     try:
         # MNIST and Fashion-MNIST name their archives alike: in a shared download folder one becomes the other.
         builder.download_and_prepare(download_dir=str(root / "downloads" / name))
     except Exception as error:  # whatever the downloader met: network, disk, checksum, manual steps
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise DataNotFoundError(
-            f"Dataset {name!r} is not prepared in {str(root)!r} and could not be downloaded ({reason}). On a machine with"
-            f" a network run: python -c \"import tensorflow_datasets as tfds; tfds.load('{name}')\", then copy its folder"
-            f" {name}/{builder.version} here, or set TFDS_DATA_DIR to a directory that holds it."
+            f"Dataset {name!r} is not prepared in {str(root)!r} and could not be downloaded ({type(error).__name__})."
+            f" On a machine with a network run: python -c \"import tensorflow_datasets as t; t.load('{name}')\","
+            f" then copy its folder {builder.info.full_name} into {str(root)!r},"
+            " or set TFDS_DATA_DIR to a directory that holds it."
         ) from error

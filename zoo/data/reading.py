@@ -4,7 +4,7 @@ import numpy as np
 
 from zoo.errors import DataError
 
-# Below this a bar would only flicker.
+# Below this a bar would only flicker; `disable=None` shows it in a terminal only.
 _SHOW_PROGRESS_FROM = 5000
 _BATCH = 256
 
@@ -13,7 +13,7 @@ def read(parts, shape, title):
     """Read image datasets one after the other, each image resized while it is read.
 
     Args:
-        parts: list of (tf.data.Dataset of {"image", "label"} dictionaries, number of examples); the label may be missing.
+        parts: list of (tf.data.Dataset of {"image", "label"} dictionaries, number of examples); labels may be missing.
         shape: (height, width, channels) to resize to, or None to keep the size, which then must be one.
         title: what the progress bar and errors call the data.
 
@@ -34,7 +34,7 @@ def read(parts, shape, title):
 
     images, labels = [], []
     total = sum(count for _, count in parts)
-    with tqdm(total=total, desc=title, disable=total < _SHOW_PROGRESS_FROM, leave=False) as bar:
+    with tqdm(total=total, desc=title, disable=True if total < _SHOW_PROGRESS_FROM else None, leave=False) as bar:
         for dataset, _ in parts:
             dataset = dataset.map(prepared, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
             # Images of unknown size come one by one, so that a differing one is found before it is batched.

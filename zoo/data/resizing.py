@@ -55,4 +55,6 @@ def _to_channels(pixels, channels):
         return pixels @ _LUMA[:, None]
     if have == 1:
         return np.repeat(pixels, channels, axis=-1)
-    raise DataError(f"Images with {have} channels cannot be brought to {channels}: pass images with {channels} channels.")
+    raise DataError(
+        f"Images with {have} channels cannot be brought to {channels}: pass images with {channels} channels."
+    )

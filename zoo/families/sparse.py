@@ -46,11 +46,12 @@ def sparse(backbone, sparsity):
             stacklevel=3,
         )
     if latent is not encoder.output:
-        encoder = keras.Model(encoder.inputs, latent, name="encoder")
-    return Autoencoder(
-        encoder, backbone.decoder, corruption=backbone.corruption, sparsity=sparsity, name=backbone.name
-    )
+        encoder = keras.Model(encoder.input, latent, name="encoder")
+    return Autoencoder(encoder, backbone.decoder, corruption=backbone.corruption, sparsity=sparsity, name=backbone.name)
 
 
 def _ends_in_sigmoid(encoder):
-    return getattr(encoder.layers[-1], "activation", None) in (keras.activations.sigmoid, keras.activations.hard_sigmoid)
+    return getattr(encoder.layers[-1], "activation", None) in (
+        keras.activations.sigmoid,
+        keras.activations.hard_sigmoid,
+    )

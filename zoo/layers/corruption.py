@@ -1,7 +1,8 @@
 """Corruptions: what a denoising autoencoder learns to undo.
 
-Each is a Keras layer that changes its input during training only and passes it unchanged otherwise. Fresh random numbers
-are drawn for every sample and step. Inputs are float32 in [0, 1], channels last; the target stays the clean input.
+Each is a Keras layer that changes its input during training only and passes it unchanged otherwise. Fresh random
+numbers are drawn for every sample and step. Inputs are float32 in [0, 1], channels last; the target
+stays the clean input.
 
 Source: Vincent et al., "Stacked Denoising Autoencoders", JMLR 11 (2010), section 3.3, for `Gaussian`, `Masking` and
 `SaltAndPepper`; `Affine` draws the geometric distortions usual in data augmentation and lets the model undo them.

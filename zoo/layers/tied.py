@@ -9,7 +9,8 @@ class TiedDense(keras.layers.Layer):
     """y = activation(x Wᵀ + b), where W is the very variable of the dense layer `source`, and b is its own.
 
     Args:
-        source: a built `keras.layers.Dense` with kernel (inputs, units); this layer maps (batch, units) to (batch, inputs).
+        source: a built `keras.layers.Dense` with kernel (inputs, units); this layer maps its outputs back:
+            (batch, units) to (batch, inputs).
         activation: Keras activation name.
     """
 

@@ -23,6 +23,8 @@ class Training:
         loss: a Keras loss name.
         seed: seed of initial weights, data order and corruption.
         validation_split: share of the training split held out at its end, in [0, 1); used to choose settings.
+        jit_compile: train with XLA; slower than without for convolutions on a CPU, faster for dense layers.
+        normalize_latent: scale the trained latent features to magnitudes of at most 1, see `normalize_latent`.
     """
 
     epochs: int
@@ -33,6 +35,8 @@ class Training:
     loss: str = "mse"
     seed: int = 0
     validation_split: float = 0.0
+    jit_compile: bool = True
+    normalize_latent: bool = False
 
     def __post_init__(self):
         checks.positive_integer("epochs", self.epochs)
@@ -80,7 +84,9 @@ def read_recipe(path):
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise DataNotFoundError(f"No recipe at {str(path)!r}: expected a TOML file or a folder with {FILE_NAME}.") from None
+        raise DataNotFoundError(
+            f"No recipe at {str(path)!r}: expected a TOML file or a folder with {FILE_NAME}."
+        ) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{str(path)!r} is not valid TOML: {error}.") from error
     training = _table(Training, content.pop("training", {}), f"[training] in {str(path)!r}")

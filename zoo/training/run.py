@@ -8,6 +8,7 @@ import numpy as np
 
 from zoo.errors import UnknownNameError, unknown_name
 from zoo.families import from_config
+from zoo.training.latent_scale import normalize_latent
 
 
 def build(recipe):
@@ -40,7 +41,12 @@ def run(recipe, model, source, *, checkpoint_directory, resume=True, verbose="au
         held_out = int(np.ceil(len(images) * settings.validation_split))
         images, validation = images[:-held_out], images[-held_out:]
     steps = -(-len(images) // settings.batch_size) * settings.epochs
-    model.compile(optimizer=_optimizer(settings, steps), loss=_loss(settings.loss), metrics=["mse"])
+    model.compile(
+        optimizer=_optimizer(settings, steps),
+        loss=_loss(settings.loss),
+        metrics=["mse"],
+        jit_compile=settings.jit_compile,
+    )
     history = model.fit(
         images,
         batch_size=settings.batch_size,
@@ -49,6 +55,8 @@ def run(recipe, model, source, *, checkpoint_directory, resume=True, verbose="au
         callbacks=[keras.callbacks.BackupAndRestore(str(checkpoint_directory))],
         verbose=verbose,
     )
+    if settings.normalize_latent:
+        normalize_latent(model, images)
     shutil.rmtree(checkpoint_directory, ignore_errors=True)
     return history
 

@@ -1,0 +1,46 @@
+"""Packaging of autoencoder-zoo. The pretrained sets travel inside the wheel, as ``zoo/pretrained``."""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+HERE = pathlib.Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "zoo" / "__init__.py").read_text(encoding="utf-8")).group(1)
+
+setup(
+    name="autoencoder-zoo",
+    version=VERSION,
+    description="Pretrained autoencoders for Keras 3: load an encoder, fine-tune it with fit(), export it to a phone",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=[*find_packages(include=["zoo", "zoo.*"]), "zoo.pretrained"],
+    package_dir={"zoo.pretrained": "pretrained"},
+    package_data={"zoo.pretrained": ["*/*"]},
+    include_package_data=False,
+    entry_points={"console_scripts": ["zoo=zoo.cli:main"]},
+    install_requires=[
+        "tensorflow>=2.20,<2.22",
+        "keras>=3.15,<4",
+        "tensorflow-datasets>=4.9.9,<5",
+        "importlib_resources>=6",  # tensorflow-datasets 4.9 imports it without declaring it
+        "tf2onnx>=1.17,<2",
+        "onnx>=1.18,<2",
+        "onnxruntime>=1.22,<2",
+        "ai-edge-litert>=2.0,<3",
+        "scikit-learn>=1.6,<2",
+        "matplotlib>=3.9,<4",
+        "numpy>=2.0,<3",
+        "click>=8.1,<9",
+        "rich>=13.7,<16",
+        "tqdm>=4.66,<5",
+    ],
+    extras_require={"test": ["pytest>=8,<10", "ruff>=0.9", "build>=1.2,<2", "pillow>=10"]},
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

@@ -1,0 +1,213 @@
+"""The `zoo` command."""
+
+import json
+import os
+import pathlib
+import sys
+
+import click
+
+import zoo
+from zoo.errors import ZooError
+
+_RECIPE_HELP = "NAME is a set of the catalog, a recipe.toml, or the folder that holds one."
+
+
+class _Group(click.Group):
+    """Every `ZooError` becomes one line on standard error and exit code 2; Ctrl-C exit code 130."""
+
+    def invoke(self, context):
+        try:
+            return super().invoke(context)
+        except ZooError as error:
+            click.echo(f"Error: {' '.join(str(error).split())}", err=True)
+            context.exit(2)
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted.", err=True)
+            context.exit(130)
+
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+_dataset = click.option(
+    "--dataset", help="digits, a TFDS name, a folder split/class/*.jpg, or a .npy/.npz file [default: the card's]."
+)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(zoo.__version__, prog_name="zoo")
+def main():
+    """An autoencoder zoo for Keras 3: load a pretrained encoder, fine-tune it, export it to a phone."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+@main.command("list")
+@click.argument("pattern", default="*")
+@click.option("--family", help="Only sets of this family, such as convolutional.")
+@click.option("--dataset", help="Only sets trained on this dataset, such as mnist.")
+@_json
+def list_command(pattern, family, dataset, as_json):
+    """List the pretrained sets whose name matches PATTERN."""
+    cards = [zoo.card(name) for name in zoo.list_pretrained(pattern, family=family, dataset=dataset)]
+    rows = [
+        {
+            "name": card.name,
+            "family": card.family,
+            "dataset": card.dataset.get("name", ""),
+            "latent": "×".join(map(str, card.input["latent_shape"])),
+            "parameters": card.parameters,
+            "kB": round(card.size_bytes / 1000),
+            **{metric: round(value, 5 if metric == "mse" else 4) for metric, value in card.metrics.items()},
+        }
+        for card in cards
+    ]
+    _print_table(rows, as_json, empty="No set matches.")
+
+
+@main.command()
+@click.argument("name")
+@_json
+def show(name, as_json):
+    """Show the card of a pretrained set."""
+    import dataclasses
+
+    card = zoo.card(name)
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(card), indent=2))
+        return
+    from zoo.catalog.readme import readme
+
+    if not sys.stdout.isatty():
+        click.echo(readme(card), nl=False)
+        return
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console().print(Markdown(readme(card)))
+
+
+@main.command(epilog=_RECIPE_HELP)
+@click.argument("name")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=pathlib.Path), help="Directory to write [default: trained/NAME]."
+)
+@click.option("--resume/--no-resume", default=True, help="Go on from the checkpoint of an interrupted training.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def train(name, output, resume, quiet):
+    """Train a set by its recipe: writes config, weights, metadata and README card."""
+    from zoo.workflow import find_recipe
+
+    output = output or pathlib.Path("trained") / find_recipe(name).absolute().parent.name
+    try:
+        zoo.train(name, output, resume=resume, verbose=0 if quiet else "auto")
+    except KeyboardInterrupt:
+        click.echo(f"\nInterrupted. To go on after the last whole epoch: zoo train {name} --output {output}", err=True)
+        raise click.exceptions.Exit(130) from None
+    card = zoo.card(output)
+    click.echo(f"Wrote {output}: " + ", ".join(f"{key} {value:.5g}" for key, value in card.metrics.items()))
+
+
+@main.command()
+@click.argument("name")
+@_dataset
+@click.option("--metric", "metrics", multiple=True, help="mse, bce or knn_accuracy; repeat for several [default: all].")
+@_json
+def evaluate(name, dataset, metrics, as_json):
+    """Measure a set on the test split of a dataset, beside what its card says."""
+    results = zoo.evaluate(name, dataset, list(metrics) or None)
+    card = zoo.card(name)
+    same = dataset in (None, card.dataset.get("name"))
+    rows = [{"metric": m, "measured": v, **({"card": card.metrics.get(m)} if same else {})} for m, v in results.items()]
+    _print_table(rows, as_json)
+
+
+@main.command()
+@click.argument("name")
+@click.argument("data")
+@click.option("-o", "--output", default="codes.npy", show_default=True, type=click.Path(path_type=pathlib.Path))
+@click.option("--split", default="test", show_default=True, help="train, test or all.")
+def encode(name, data, output, split):
+    """Write the latent features of DATA (a dataset, a folder split/class/*.jpg, or a .npy/.npz file) to a .npy file."""
+    import numpy as np
+
+    from zoo import files
+
+    card = zoo.card(name)
+    shape = tuple(card.input["shape"])
+    source = zoo.data.load(data, split, shape=shape if len(shape) == 3 else None)
+    with files.staged(output.absolute().parent) as staging:
+        codes = zoo.load(name).encode(source)
+        np.save(staging / output.name, codes)
+    click.echo(f"Wrote {output}: {codes.dtype} {codes.shape}, latent features of {source.name} ({source.split}).")
+
+
+@main.command()
+@click.argument("name")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=pathlib.Path), help="Directory to write [default: exported/NAME]."
+)
+@click.option(
+    "--format", "formats", multiple=True, help="saved_model, tflite or onnx; repeat for several [default: all]."
+)
+@click.option(
+    "--part", type=click.Choice(["autoencoder", "encoder", "decoder"]), default="autoencoder", show_default=True
+)
+@click.option("--raw-input", is_flag=True, help="Encoder only: take uint8 pixels.")
+@click.option("--batch-size", default=1, show_default=True, help="Samples per call of the .tflite file.")
+@_json
+def export(name, output, formats, part, raw_input, batch_size, as_json):
+    """Export a set to SavedModel, TFLite and ONNX; every file is compared with Keras before it is kept."""
+    if raw_input and part != "encoder":
+        raise click.UsageError("--raw-input goes with --part encoder.")
+    if part == "encoder":
+        model = zoo.load_encoder(name, raw_input=raw_input)
+    else:
+        model = zoo.load(name) if part == "autoencoder" else zoo.load(name).decoder
+    output = output or pathlib.Path("exported") / zoo.card(name).name
+    arguments = {"formats": formats} if formats else {}
+    report = zoo.export(model, output, batch_size=batch_size, **arguments)
+    if as_json:
+        click.echo(report.to_json(), nl=False)
+        return
+    rows = [
+        {
+            "file": str(output / file.file),
+            "bytes": file.size_bytes,
+            "max difference": f"{file.max_difference:.1e}",
+            "operators": " ".join(file.operators) if key != "saved_model" else len(file.operators),
+        }
+        for key, file in report.files.items()
+    ]
+    _print_table(rows, False)
+
+
+@main.command()
+@click.option("-o", "--output", default="demo", show_default=True, type=click.Path(path_type=pathlib.Path))
+@click.option(
+    "--draws", default=5, show_default=True, type=click.IntRange(min=1), help="Random choices of labelled examples."
+)
+@click.option(
+    "--labels", default=10, show_default=True, type=click.IntRange(1, 100), help="Labelled examples per class."
+)
+@_json
+def demo(output, draws, labels, as_json):
+    """Fine-tune a pretrained encoder on a few real digits, export the classifier, run it as a phone would."""
+    from zoo.demo import run
+
+    run(output, draws=draws, labels_per_class=labels, as_json=as_json)
+
+
+def _print_table(rows, as_json, empty="Nothing to show."):
+    """Print dictionaries with the same keys as a table, or as JSON."""
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    if not rows:
+        click.echo(empty)
+        return
+    from zoo.tables import print_table
+
+    print_table(rows)
+
+
+if __name__ == "__main__":
+    main()

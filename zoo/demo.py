@@ -1,0 +1,184 @@
+"""The demo: a pretrained encoder learns new digits from a few labels, and the result runs as a phone would run it."""
+
+import json
+import time
+
+import numpy as np
+
+import zoo
+
+ENCODER = "mnist-denoising-affine-128"
+# What MNIST leaves black around a digit's box; the embedded digits fill their image.
+_MNIST_MARGIN = 4 / 28
+_HEAD_EPOCHS, _EPOCHS = 60, 20
+
+
+def run(output, *, draws=5, labels_per_class=10, as_json=False, encoder=ENCODER):
+    """Run the demo: print one table, write ``demo.png``, ``results.json`` and the exported classifier to `output`.
+
+    Args:
+        output: pathlib.Path of a directory.
+        draws: number of random choices of the labelled examples; accuracies are means over them.
+        labels_per_class: labelled examples per class.
+        as_json: print the results as JSON instead of the table.
+        encoder: name of the pretrained set.
+
+    Returns:
+        dict, the results.
+    """
+    import keras
+    from rich.console import Console
+
+    from zoo import files
+
+    console = Console(stderr=as_json)
+    started = time.monotonic()
+    with files.staged(output):
+        pass  # an unwritable directory is found now
+    digits = zoo.data.load("digits", "all")
+    shape = tuple(zoo.card(encoder).input["shape"])
+    images, labels = zoo.data.resize(digits.images, shape, margin=_MNIST_MARGIN), digits.labels
+    console.print(
+        f"{len(images):,} real handwritten digits (8×8, scikit-learn) brought to {shape[0]}×{shape[1]},"
+        f" {labels_per_class} labels per class, {draws} draws. The encoder ({encoder}) has never seen them."
+    )
+    methods = {
+        "fine-tuned pretrained encoder": _fine_tuned,
+        "same network from scratch": _scratch,
+        "logistic regression on its features": _probe,
+        "logistic regression on pixels": _pixels,
+    }
+    accuracy, seconds = {m: [] for m in methods}, dict.fromkeys(methods, 0.0)
+    for draw in range(draws):
+        train, test = _draw(labels, labels_per_class, draw)
+        for method, learn in methods.items():
+            keras.utils.set_random_seed(draw)
+            clock = time.monotonic()
+            predict, model = learn(images[train], labels[train], encoder)
+            seconds[method] += time.monotonic() - clock
+            accuracy[method].append(float(np.mean(predict(images[test]) == labels[test])))
+            if method == "fine-tuned pretrained encoder":
+                classifier, held_out = model, test
+        console.print(f"  draw {draw + 1}: " + ", ".join(f"{m} {a[-1]:.3f}" for m, a in accuracy.items()))
+
+    report = zoo.export(classifier, output / "classifier", samples=images[held_out][:256])
+    clock = time.monotonic()
+    lite = zoo.lite.load(output / "classifier" / "model.tflite")
+    predicted = lite(images[held_out]).argmax(axis=1)
+    lite_milliseconds = (time.monotonic() - clock) * 1000 / len(held_out)
+    results = {
+        "encoder": encoder,
+        "labels_per_class": labels_per_class,
+        "draws": draws,
+        "accuracy": {m: {"mean": np.mean(a), "spread": np.std(a), "seconds": seconds[m]} for m, a in accuracy.items()},
+        "litert": {
+            "accuracy": float(np.mean(predicted == labels[held_out])),
+            "keras_accuracy": accuracy["fine-tuned pretrained encoder"][-1],
+            "milliseconds_per_image": lite_milliseconds,
+        },
+        "files": {k: {"bytes": f.size_bytes, "max_difference": f.max_difference} for k, f in report.files.items()},
+        "seconds": time.monotonic() - started,
+    }
+    with files.staged(output) as staging:
+        _picture(staging / "demo.png", encoder, images[held_out], labels[held_out], predicted)
+        (staging / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(results, indent=2)) if as_json else _print(results, output)
+    return results
+
+
+def _draw(labels, labels_per_class, seed):
+    """Indices of the labelled examples and of all others."""
+    random = np.random.default_rng(seed)
+    train = np.concatenate(
+        [random.choice(np.flatnonzero(labels == c), labels_per_class, replace=False) for c in np.unique(labels)]
+    )
+    return train, np.setdiff1d(np.arange(len(labels)), train)
+
+
+def _fine_tuned(images, labels, encoder):
+    model = zoo.classifier(zoo.load_encoder(encoder), num_classes=10)
+    zoo.fine_tune(model, images, labels, head_epochs=_HEAD_EPOCHS, epochs=_EPOCHS, verbose=0)
+    return _argmax(model), model
+
+
+def _scratch(images, labels, encoder):
+    model = zoo.classifier(zoo.load(encoder, weights=False).encoder, num_classes=10)
+    model.fit(images, labels, epochs=_HEAD_EPOCHS + _EPOCHS, batch_size=32, verbose=0)
+    return _argmax(model), model
+
+
+def _probe(images, labels, encoder):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = zoo.load(encoder)
+    regression = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    regression.fit(model.encode(images), labels)
+    return lambda x: regression.predict(model.encode(x)), regression
+
+
+def _pixels(images, labels, encoder):
+    from sklearn.linear_model import LogisticRegression
+
+    regression = LogisticRegression(max_iter=1000).fit(images.reshape(len(images), -1), labels)
+    return lambda x: regression.predict(x.reshape(len(x), -1)), regression
+
+
+def _argmax(model):
+    return lambda x: model.predict(x, verbose=0, batch_size=256).argmax(axis=1)
+
+
+def _print(results, output):
+    from zoo.tables import print_table
+
+    accuracy, files, litert = results["accuracy"], results["files"], results["litert"]
+    rows = [
+        {"": method, "accuracy": f"{a['mean']:.3f} ± {a['spread']:.3f}", "seconds": f"{a['seconds']:.1f}"}
+        for method, a in accuracy.items()
+    ]
+    rows += [
+        {"": f"classifier as {name}", "bytes": file["bytes"], "difference to Keras": f"{file['max_difference']:.1e}"}
+        for name, file in files.items()
+    ]
+    rows.append(
+        {
+            "": f"LiteRT, one image {litert['milliseconds_per_image']:.2f} ms",
+            "accuracy": f"{litert['accuracy']:.3f} (Keras {litert['keras_accuracy']:.3f})",
+        }
+    )
+    rows = [{"": "", "accuracy": "", "seconds": "", "bytes": "", "difference to Keras": "", **row} for row in rows]
+    print_table(rows)
+    ours, scratch, _, pixels = (a["mean"] for a in accuracy.values())
+    verdict = "helped" if ours > max(scratch, pixels) else "did NOT help"
+    print(
+        f"The pretrained encoder {verdict}: {100 * (ours - scratch):+.1f} points over training from scratch,"
+        f" {100 * (ours - pixels):+.1f} over logistic regression on pixels."
+    )
+    print(f"{results['seconds']:.0f} s in all. Files: {output}/classifier; picture: {output}/demo.png")
+
+
+def _picture(path, encoder, images, labels, predicted):
+    """Originals, their reconstructions, and digits that the classifier got wrong."""
+    from matplotlib.figure import Figure
+
+    columns = 10
+    wrong = np.flatnonzero(predicted != labels)[:columns]
+    first = [int(np.flatnonzero(labels == c)[0]) for c in range(columns)]
+    rows = [
+        ("original", images[first], labels[first]),
+        ("reconstruction", zoo.load(encoder).reconstruct(images[first]), [""] * columns),
+        ("got wrong", images[wrong], [f"{labels[i]} → {predicted[i]}" for i in wrong]),
+    ]
+    figure = Figure(figsize=(columns, 3.9), layout="constrained")
+    axes = figure.subplots(len(rows), columns)
+    for row, (title, pictures, captions) in zip(axes, rows, strict=True):
+        for column, axis in enumerate(row):
+            axis.set_xticks([])
+            axis.set_yticks([])
+            axis.set_frame_on(False)
+            if column < len(pictures):
+                axis.imshow(pictures[column].squeeze(), cmap="gray_r", vmin=0, vmax=1)
+                axis.set_title(str(captions[column]), fontsize=10)
+        row[0].set_ylabel(title)
+    figure.savefig(path, dpi=120)

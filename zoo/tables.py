@@ -1,0 +1,25 @@
+"""Tables for people to read."""
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+
+def print_table(rows, title=None):
+    """Print a list of dictionaries as a table: a row each, their keys as columns, numbers to the right."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    for column in columns:
+        number = all(isinstance(row.get(column, 0), (int, float)) for row in rows)
+        table.add_column(column, justify="right" if number else "left", no_wrap=column in ("name", "file"))
+    for row in rows:
+        table.add_row(*(_cell(row.get(column, "")) for column in columns))
+    console = Console()
+    # Redirected output is not cut to a terminal's width that nobody looks at.
+    console.print(table, width=None if console.is_terminal else 160)
+
+
+def _cell(value):
+    if isinstance(value, float):
+        return f"{value:.5g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

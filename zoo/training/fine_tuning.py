@@ -1,0 +1,191 @@
+"""Fine-tuning a pretrained encoder: a classifier on top of it, trained head first."""
+
+import keras
+import numpy as np
+from keras import layers
+
+from zoo import checks
+from zoo.data.source import Source
+from zoo.errors import ConfigError, DataError
+from zoo.training import compilation
+
+_HEAD_LEARNING_RATE = 1e-3
+_UNFROZEN_LEARNING_RATE = 2e-4
+
+
+def classifier(encoder, num_classes, *, freeze_encoder=False, hidden_units=(), dropout=0.0):
+    """A compiled classifier on top of an encoder.
+
+    encoder → batch normalisation of its features → hidden layers (ReLU) → dropout → dense softmax. The normalisation
+    makes features of any scale a good input for a head that sees few samples.
+
+    Args:
+        encoder: keras.Model from samples to features, as `zoo.load_encoder` returns it or ``model.encoder``; its
+            weights are shared, not copied. Spatial features are flattened.
+        num_classes: number of classes.
+        freeze_encoder: keep the encoder's weights as they are.
+        hidden_units: units of hidden layers between features and classes.
+        dropout: rate of dropout before the last layer, in [0, 1).
+
+    Returns:
+        keras.Model named "classifier": (batch, *input shape) to float32 probabilities (batch, num_classes). Compiled
+        with Adam (1e-3), sparse categorical cross-entropy, accuracy, and jit_compile=True.
+
+    Raises:
+        ConfigError: not an encoder, or an invalid number.
+
+    Example:
+        >>> classifier = zoo.classifier(zoo.load_encoder("mnist-denoising-affine-128"), num_classes=10)
+        >>> classifier.fit(images, labels, epochs=10)
+    """
+    if not isinstance(encoder, keras.Model) or not hasattr(encoder, "input_shape"):
+        raise ConfigError(
+            "zoo.classifier takes an encoder, a functional keras.Model such as zoo.load_encoder(name)."
+            f" Received: {type(encoder).__name__}."
+        )
+    if hasattr(encoder, "encoder"):
+        raise ConfigError("zoo.classifier takes the encoder alone: pass model.encoder. Received a whole Autoencoder.")
+    num_classes = checks.positive_integer("num_classes", num_classes)
+    hidden_units = checks.positive_integers("hidden_units", hidden_units)
+    encoder.trainable = not freeze_encoder
+    inputs = keras.Input(encoder.input_shape[1:], dtype=encoder.inputs[0].dtype, name=encoder.inputs[0].name)
+    x = encoder(inputs)
+    if len(x.shape) > 2:
+        x = layers.Flatten()(x)
+    # Momentum for tens of steps: with Keras' 0.99 a few-label training ends before the averages have settled.
+    x = layers.BatchNormalization(momentum=0.9)(x)
+    for units in hidden_units:
+        x = layers.Dense(units, activation="relu")(x)
+    if checks.in_range("dropout", dropout, 0, 1 - 1e-6):
+        x = layers.Dropout(dropout)(x)
+    model = keras.Model(inputs, layers.Dense(num_classes, activation="softmax")(x), name="classifier")
+    model.compile(
+        optimizer=keras.optimizers.Adam(_HEAD_LEARNING_RATE),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        jit_compile=False,
+    )
+    compilation.set_jit_compile(model, True)
+    return model
+
+
+def freeze(model):
+    """Freeze the encoder of a classifier or an Autoencoder (all of any other model), and recompile.
+
+    Keras reads the trainable flags at `compile` only, so changing them alone would have no effect on `fit`.
+
+    Args:
+        model: a classifier of `zoo.classifier`, an Autoencoder, or an encoder.
+
+    Returns:
+        `model`, for chaining.
+    """
+    return _set_trainable(model, False, None)
+
+
+def unfreeze(model, learning_rate=_UNFROZEN_LEARNING_RATE):
+    """Make the encoder of a model trainable again, and recompile it with a fresh optimizer state at a lower rate.
+
+    Args:
+        model: a classifier of `zoo.classifier`, an Autoencoder, or an encoder.
+        learning_rate: of the recompiled optimizer; 2e-4 keeps what was pretrained.
+
+    Returns:
+        `model`, for chaining.
+    """
+    return _set_trainable(model, True, learning_rate)
+
+
+def fine_tune(
+    classifier,
+    x,
+    y=None,
+    *,
+    head_epochs=60,
+    epochs=20,
+    learning_rate=_UNFROZEN_LEARNING_RATE,
+    head_learning_rate=_HEAD_LEARNING_RATE,
+    batch_size=32,
+    **fit_arguments,
+):
+    """Train a classifier in two calls of `fit`: its head on frozen features first, then everything at a low rate.
+
+    In one go, the gradients of the untrained head would destroy what the encoder knows: with ten labels per class that
+    costs up to 16 points of accuracy.
+
+    Args:
+        classifier: model of `zoo.classifier`; it ends unfrozen.
+        x: samples (samples, *input shape) as the encoder takes them, or a `zoo.data.Source` with labels.
+        y: int class labels (samples,) from 0 to num_classes - 1; left out with a Source.
+        head_epochs: passes over the data with the encoder frozen; 0 skips this phase.
+        epochs: passes over the data with everything trainable; 0 leaves the encoder as it was.
+        learning_rate: of the second phase.
+        head_learning_rate: of the first phase.
+        batch_size: samples per step.
+        **fit_arguments: passed to both calls of `keras.Model.fit`, such as `validation_data`, `callbacks`, `verbose`.
+
+    Returns:
+        keras.callbacks.History whose epochs and metrics run through both phases.
+
+    Raises:
+        DataError: samples or labels of the wrong shape, type or range.
+
+    Example:
+        >>> history = zoo.fine_tune(classifier, images, labels, head_epochs=60, epochs=20, learning_rate=2e-4)
+        >>> len(history.epoch)
+        80
+    """
+    x, y = _labelled(classifier, x, y)
+    fit_arguments = {"batch_size": batch_size, **fit_arguments}
+    histories = []
+    if head_epochs:
+        _set_trainable(classifier, False, head_learning_rate)
+        histories.append(classifier.fit(x, y, epochs=head_epochs, **fit_arguments))
+    if epochs:
+        unfreeze(classifier, learning_rate)
+        histories.append(classifier.fit(x, y, initial_epoch=head_epochs, epochs=head_epochs + epochs, **fit_arguments))
+    if not histories:
+        raise ConfigError("Nothing to train: head_epochs and epochs are both 0.")
+    last = histories[-1]
+    last.epoch = [epoch for history in histories for epoch in history.epoch]
+    last.history = {key: [v for h in histories for v in h.history.get(key, [])] for key in last.history}
+    return last
+
+
+def _labelled(model, x, y):
+    """Checked samples and labels; from arrays, or from a labelled Source."""
+    if isinstance(x, Source):
+        x, y = (x.images if model.inputs[0].dtype == "uint8" else x.pixels()), x.labels if y is None else y
+    if y is None:
+        raise DataError("Labels are missing: expected y, int class labels (samples,). Received None.")
+    if model.inputs[0].dtype == "uint8":
+        x = np.asarray(x)
+        checks.check_shape(x.shape, model.input_shape[1:])
+        if x.dtype != np.uint8:
+            raise DataError(f"This classifier takes raw pixels: expected dtype uint8. Received {x.dtype}.")
+    else:
+        x = checks.images(x, model.input_shape[1:])
+    y = np.asarray(y)
+    classes = model.output_shape[-1]
+    if y.shape != (len(x),) or y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= classes:
+        raise DataError(
+            f"y must hold one int label from 0 to {classes - 1} per sample, shape ({len(x)},)."
+            f" Received shape {y.shape}, dtype {y.dtype}"
+            + (f", values from {y.min()} to {y.max()}." if y.size else ".")
+        )
+    return x, y
+
+
+def _set_trainable(model, trainable, learning_rate):
+    nested = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    encoder = next((m for m in nested if m.name == "encoder"), nested[0] if nested else model)
+    encoder.trainable = trainable
+    if not model.compiled:
+        return model
+    config = model.get_compile_config()
+    if learning_rate is not None:
+        config["optimizer"]["config"]["learning_rate"] = learning_rate
+    jit_compile = config.pop("jit_compile")
+    model.compile(**{**keras.saving.deserialize_keras_object(config), "jit_compile": False})
+    compilation.set_jit_compile(model, jit_compile)
+    return model
