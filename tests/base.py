@@ -1,0 +1,150 @@
+"""What a good model is, written once. A test of a family, set or export declares its numbers and calls a verb."""
+
+import json
+
+import keras
+import numpy as np
+
+import zoo
+from zoo import files
+from zoo.catalog.card import catalog_directory
+from zoo.exporting import runtime
+
+
+class ZooTest:
+    """Base class of all model tests."""
+
+    def run_builder_test(self, build, *, input_shape, latent_shape, parameters, trainable=None, xla=True):
+        """A builder's model has these shapes and sizes, survives JSON and a weight file, and learns.
+
+        Args:
+            build: function without arguments that returns an Autoencoder.
+            input_shape, latent_shape: expected shapes of one sample.
+            parameters: expected number of parameters.
+            trainable: expected number of trainable ones, if fewer.
+            xla: whether it must be compiled by XLA.
+        """
+        keras.utils.set_random_seed(0)
+        model = build()
+        x = zoo.data.samples_like(input_shape, 64)
+        assert model.input_shape == input_shape
+        assert model.latent_shape == latent_shape
+        assert model.count_params() == parameters
+        assert sum(int(np.prod(w.shape)) for w in model.trainable_weights) == (trainable or parameters)
+        assert isinstance(model.encoder, keras.Model)
+        assert isinstance(model.decoder, keras.Model)
+
+        # Encoder, decoder and the whole model are one set of weights, and no corruption acts outside training.
+        latent = model.encode(x)
+        assert latent.shape == (64, *latent_shape)
+        reconstruction = model.reconstruct(x)
+        assert reconstruction.shape == x.shape
+        np.testing.assert_array_equal(model.decode(latent), reconstruction)
+        np.testing.assert_allclose(model(x, training=False), reconstruction, atol=1e-6)
+        np.testing.assert_allclose(
+            model.reconstruction_error(x), np.mean((reconstruction - x).reshape(64, -1) ** 2, axis=1), rtol=1e-5
+        )
+
+        # The loss is the mean over every element, plus the sparsity penalty.
+        penalty = 0.0 if model.sparsity is None else model.sparsity.penalty(latent)
+        expected = np.mean((reconstruction - x) ** 2) + float(0.0 if penalty is None else penalty)
+        np.testing.assert_allclose(model.evaluate(x, batch_size=64, verbose=0), expected, rtol=1e-5)
+
+        # Learning lowers the loss and moves both halves.
+        before = [w.numpy() for w in model.trainable_weights]
+        model.compile(keras.optimizers.Adam(2e-3))
+        assert model.jit_compile is xla
+        history = model.fit(x, epochs=6, batch_size=16, verbose=0).history["loss"]
+        assert np.isfinite(history).all()
+        assert history[-1] < history[0]
+        moved = [np.abs(w.numpy() - b).max() > 0 for w, b in zip(model.trainable_weights, before, strict=True)]
+        assert all(moved), [w.path for w, m in zip(model.trainable_weights, moved, strict=True) if not m]
+        self.run_round_trip_test(model, x)
+
+    def run_round_trip_test(self, model, x):
+        """JSON config and weights rebuild the model to the last bit."""
+        config = json.loads(json.dumps(model.get_config()))
+        rebuilt = zoo.from_config(config)
+        assert rebuilt.get_config() == config
+        assert not np.array_equal(rebuilt.reconstruct(x), model.reconstruct(x)), "fresh weights reconstruct the same"
+        rebuilt.set_weights(model.get_weights())
+        np.testing.assert_array_equal(rebuilt.reconstruct(x), model.reconstruct(x))
+        np.testing.assert_array_equal(rebuilt.encode(x), model.encode(x))
+
+    def run_save_test(self, model, directory, x):
+        """`zoo.save` and `zoo.load` bring the same model back, and state the truth about its file."""
+        card = zoo.save(model, directory, description="a test")
+        assert zoo.card(directory) == card
+        assert card.parameters == model.count_params()
+        assert card.size_bytes == (directory / "model.weights.h5").stat().st_size
+        assert card.sha256 == files.sha256(directory / "model.weights.h5")
+        loaded = zoo.load(directory)
+        assert loaded.get_config() == model.get_config()
+        np.testing.assert_array_equal(loaded.reconstruct(x), model.reconstruct(x))
+        np.testing.assert_array_equal(loaded.encode(x), model.encode(x))
+
+    def run_pretrained_test(self, name, *, dataset=None):
+        """A pretrained set is complete, its card is true, and its numbers can be recomputed (with `dataset`)."""
+        card = zoo.card(name)
+        directory = catalog_directory() / name
+        assert card.name == name
+        for file in ("recipe.toml", "config.json", "metadata.json", "model.weights.h5", "README.md"):
+            assert (directory / file).is_file(), f"{name} lacks {file}"
+        assert (directory / "model.weights.h5").stat().st_size == card.size_bytes
+        assert files.sha256(directory / "model.weights.h5") == card.sha256
+        assert card.license == "Apache-2.0"
+        assert card.description
+        assert card.recipe["seed"] is not None
+        assert card.reproduction["command"] == f"zoo train {name}"
+        model = zoo.load(name)
+        assert model.count_params() == card.parameters
+        assert list(model.input_shape) == card.input["shape"]
+        assert list(model.latent_shape) == card.input["latent_shape"]
+        readme = (directory / "README.md").read_text(encoding="utf-8")
+        for stated in (card.sha256, f"{card.parameters:,}", f"{card.metrics['mse']:.5f}", card.reproduction["command"]):
+            assert stated in readme
+        if dataset is not None:
+            self._recompute(model, card, dataset)
+
+    def _recompute(self, model, card, dataset):
+        """The card's test MSE and kNN accuracy, by plain Keras and scikit-learn rather than by zoo's own code."""
+        from sklearn.neighbors import KNeighborsClassifier
+
+        train, test = (zoo.data.load(dataset, split) for split in ("train", "test"))
+        x = test.images.astype("float32") / 255
+        error = keras.losses.MeanSquaredError()(x, model.predict(x, batch_size=500, verbose=0))
+        np.testing.assert_allclose(float(error), card.metrics["mse"], rtol=1e-3)
+        latent = [model.encoder.predict(s.images.astype("float32") / 255, batch_size=500, verbose=0) for s in (train, test)]
+        accuracy = KNeighborsClassifier(7).fit(latent[0], train.labels).score(latent[1], test.labels)
+        assert abs(accuracy - card.metrics["knn_accuracy"]) <= 0.002
+
+    def run_export_test(self, model, directory, x, *, reference, output_name, tolerance=1e-5):
+        """Every exported file, run here in its own runtime on all of `x`, gives what Keras gives.
+
+        Args:
+            model: what to export.
+            directory: where to.
+            x: samples, float32.
+            reference: Keras' outputs for `x`.
+            output_name: expected name of the output in every format.
+            tolerance: largest absolute difference.
+        """
+        report = zoo.export(model, directory, samples=x[:32])
+        assert set(report.files) == {"saved_model", "tflite", "onnx"}
+        stored = json.loads((directory / "report.json").read_text())
+        assert sorted(p.name for p in directory.iterdir()) == ["model.onnx", "model.tflite", "report.json", "saved_model"]
+        for name, file in report.files.items():
+            path = directory / file.file
+            opened = runtime.open_format(name, path)
+            assert opened.output_name == output_name
+            outputs = opened(x)
+            assert outputs.dtype == np.float32
+            np.testing.assert_allclose(outputs, reference, rtol=0, atol=tolerance, err_msg=name)
+            assert file.max_difference <= file.tolerance
+            assert 0 <= file.mean_difference <= file.max_difference
+            assert file.size_bytes == files.size_bytes(path)
+            assert stored["files"][name]["sha256"] == files.sha256(path) == file.sha256
+            assert file.operators
+            assert not any("Flex" in operator for operator in file.operators)
+        assert runtime.LiteRT(directory / "model.tflite").batch_size == 1
+        return report

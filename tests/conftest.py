@@ -1,0 +1,38 @@
+"""Test configuration: where prepared datasets may lie, and what needs them."""
+
+import os
+import pathlib
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+_PREPARED = pathlib.Path(__file__).parents[2] / "shared" / "tfds"
+if _PREPARED.is_dir():
+    os.environ.setdefault("TFDS_DATA_DIR", str(_PREPARED))
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "needs_dataset(name): runs where TFDS has this dataset prepared")
+
+
+def pytest_runtest_setup(item):
+    root = pathlib.Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
+    for marker in item.iter_markers("needs_dataset"):
+        if not (root / marker.args[0]).is_dir():
+            pytest.skip(f"{marker.args[0]} is not prepared in {root}: run tfds.load({marker.args[0]!r}) once")
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """All 1,797 embedded digits as a Source, float32 (samples, 8, 8, 1)."""
+    import zoo
+
+    return zoo.data.load("digits", "all")
+
+
+@pytest.fixture(scope="session")
+def mnist_like(digits):
+    """The embedded digits in MNIST's size and framing, float32 (1797, 28, 28, 1)."""
+    import zoo
+
+    return zoo.data.resize(digits.images, (28, 28, 1), margin=4 / 28)

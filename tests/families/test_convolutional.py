@@ -1,0 +1,85 @@
+import math
+
+import pytest
+
+import zoo
+from tests.base import ZooTest
+from zoo.errors import ConfigError
+
+
+def _parameters(input_shape, latent_dim, filters, feature_maps, kernel=3):
+    """Parameters of a convolutional autoencoder, counted layer by layer."""
+    window = kernel ** (len(input_shape) - 1)
+    channels = [input_shape[-1], *filters]
+    total = sum(window * a * b + b for a, b in zip(channels, channels[1:], strict=False))
+    upward = [filters[-1], *reversed(filters)]
+    total += sum(window * a * b + b for a, b in zip(upward, upward[1:], strict=False))
+    total += window * filters[0] * input_shape[-1] + input_shape[-1]
+    if latent_dim is not None:
+        features = math.prod(feature_maps)
+        total += features * latent_dim + latent_dim + latent_dim * features + features
+    return total
+
+
+class TestConvolutional(ZooTest):
+    @pytest.mark.parametrize(
+        ("input_shape", "arguments", "feature_maps"),
+        [
+            ((28, 28, 1), {}, (7, 7, 6)),
+            ((27, 31, 3), {}, (7, 8, 6)),
+            ((27, 31, 2), {"strides": 1}, (27, 31, 6)),
+            ((9, 10, 1), {"padding": "valid"}, (1, 1, 6)),
+            ((10, 9, 1), {"padding": "valid", "strides": 1, "kernel_size": 2}, (8, 7, 6)),
+            ((65, 2), {}, (17, 6)),
+            ((64, 1), {"strides": 3, "padding": "valid"}, (7, 6)),
+        ],
+    )
+    def test_any_size(self, input_shape, arguments, feature_maps):
+        self.run_builder_test(
+            lambda: zoo.convolutional(input_shape, 5, (4, 6), **arguments),
+            input_shape=input_shape,
+            latent_shape=(5,),
+            parameters=_parameters(input_shape, 5, (4, 6), feature_maps, arguments.get("kernel_size", 3)),
+        )
+
+    def test_batch_normalization(self):
+        # One normalisation per layer but the output: 4 parameters for each filter or unit, half of them trainable.
+        normalised = 4 + 6 + 5 + 7 * 7 * 6 + 6 + 4
+        plain = _parameters((28, 28, 1), 5, (4, 6), (7, 7, 6))
+        self.run_builder_test(
+            lambda: zoo.convolutional((28, 28, 1), 5, (4, 6), batch_normalization=True),
+            input_shape=(28, 28, 1),
+            latent_shape=(5,),
+            parameters=plain + 4 * normalised,
+            trainable=plain + 2 * normalised,
+        )
+
+    def test_spatial_latent(self):
+        self.run_builder_test(
+            lambda: zoo.convolutional((27, 31, 3), None, (4, 6)),
+            input_shape=(27, 31, 3),
+            latent_shape=(7, 8, 6),
+            parameters=_parameters((27, 31, 3), None, (4, 6), None),
+        )
+
+    def test_the_papers_denoiser_has_47425_parameters_and_its_feature_maps(self):
+        model = zoo.convolutional(
+            (28, 28, 1), None, (64, 32), strides=1, padding="valid", latent_activation="relu"
+        )
+        assert model.count_params() == 47_425
+        maps = [layer.output.shape[1:] for half in (model.encoder, model.decoder) for layer in half.layers[1:]]
+        assert maps == [(26, 26, 64), (24, 24, 32), (26, 26, 32), (28, 28, 64), (28, 28, 1)]
+
+    @pytest.mark.parametrize(
+        ("input_shape", "arguments", "message"),
+        [
+            ((784,), {}, r"takes \(height, width, channels\) or \(length, channels\). Received: input_shape=\(784,\)"),
+            ((28, 28, 1), {"latent_dim": 0}, "latent_dim must be a whole number of at least 1"),
+            ((28, 28, 1), {"filters": ()}, "at least one convolution"),
+            ((28, 28, 1), {"padding": "full"}, "padding must be 'same' or 'valid'. Received: padding='full'"),
+            ((6, 6, 1), {"padding": "valid"}, r"too small: convolution 2 of 2 sees \(2, 2\) with kernel_size=3"),
+        ],
+    )
+    def test_bad_arguments(self, input_shape, arguments, message):
+        with pytest.raises(ConfigError, match=message):
+            zoo.convolutional(input_shape, **{"latent_dim": 4, "filters": (4, 6), **arguments})
