@@ -114,7 +114,9 @@ class ZooTest:
         x = test.images.astype("float32") / 255
         error = keras.losses.MeanSquaredError()(x, model.predict(x, batch_size=500, verbose=0))
         np.testing.assert_allclose(float(error), card.metrics["mse"], rtol=1e-3)
-        latent = [model.encoder.predict(s.images.astype("float32") / 255, batch_size=500, verbose=0) for s in (train, test)]
+        latent = [
+            model.encoder.predict(s.images.astype("float32") / 255, batch_size=500, verbose=0) for s in (train, test)
+        ]
         accuracy = KNeighborsClassifier(7).fit(latent[0], train.labels).score(latent[1], test.labels)
         assert abs(accuracy - card.metrics["knn_accuracy"]) <= 0.002
 
@@ -132,7 +134,12 @@ class ZooTest:
         report = zoo.export(model, directory, samples=x[:32])
         assert set(report.files) == {"saved_model", "tflite", "onnx"}
         stored = json.loads((directory / "report.json").read_text())
-        assert sorted(p.name for p in directory.iterdir()) == ["model.onnx", "model.tflite", "report.json", "saved_model"]
+        assert sorted(p.name for p in directory.iterdir()) == [
+            "model.onnx",
+            "model.tflite",
+            "report.json",
+            "saved_model",
+        ]
         for name, file in report.files.items():
             path = directory / file.file
             opened = runtime.open_format(name, path)

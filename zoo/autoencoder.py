@@ -108,20 +108,21 @@ class Autoencoder(keras.Model):
 
         A layer that XLA cannot compile is named in a warning, and training then runs without XLA.
         """
-        super().compile(optimizer=optimizer, loss=loss, jit_compile=False, **keras_arguments)
-        compilation.set_jit_compile(self, jit_compile)
+        with compilation.verified(self, jit_compile):
+            super().compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile, **keras_arguments)
 
     def compile_from_config(self, config):
         """Compile from `get_compile_config()`; Keras calls this for a `.keras` file."""
         self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)  # so that its state can be loaded
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The compiled loss with the clean input as target, plus the sparsity penalty."""
-        return super().compute_loss(x, x if y is None else y, y_pred, sample_weight, training)
+        return super().compute_loss(x, x if y is None else y, y_pred, self._per_element(sample_weight), training)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """The compiled metrics with the clean input as target."""
-        return super().compute_metrics(x, x if y is None else y, y_pred, sample_weight)
+        return super().compute_metrics(x, x if y is None else y, y_pred, self._per_element(sample_weight))
 
     def fit(self, x=None, y=None, batch_size=None, epochs=1, *, validation_data=None, **keras_arguments):
         """`keras.Model.fit` on samples alone: the target is the clean input.
@@ -143,6 +144,7 @@ class Autoencoder(keras.Model):
         """
         self._compile_once()
         x, y, batch_size = inputs.samples(self, x, y, batch_size)
+        y = _target(x, y, keras_arguments)
         if validation_data is not None:
             validation_data = inputs.validation_samples(self, validation_data, batch_size)
         return super().fit(x, y, batch_size, epochs, validation_data=validation_data, **keras_arguments)
@@ -152,6 +154,7 @@ class Autoencoder(keras.Model):
         self._compile_once()
         if not keras_arguments.get("_use_cached_eval_dataset"):  # set by fit, whose data is checked already
             x, y, batch_size = inputs.samples(self, x, y, batch_size)
+            y = _target(x, y, keras_arguments)
         return super().evaluate(x, y, batch_size, **keras_arguments)
 
     # The zoo's verbs
@@ -179,6 +182,12 @@ class Autoencoder(keras.Model):
         errors = np.square(self.reconstruct(x, batch_size) - x)
         return errors.reshape(len(x), -1).mean(axis=1)
 
+    def _per_element(self, sample_weight):
+        """One weight per sample, shaped to broadcast over losses of (batch, *input_shape[:-1]); Keras demands it."""
+        if sample_weight is None:
+            return None
+        return keras.ops.reshape(sample_weight, (-1, *[1] * (len(self.input_shape) - 1)))
+
     def _compile_once(self):
         if not self.compiled:
             self.compile()
@@ -187,6 +196,11 @@ class Autoencoder(keras.Model):
     def _run(model, x, batch_size):
         batches = [x[i : i + batch_size] for i in range(0, len(x), batch_size)]
         return np.concatenate([keras.ops.convert_to_numpy(model.predict_on_batch(b)) for b in batches])
+
+
+def _target(x, y, keras_arguments):
+    """`y`, or `x` itself where there are sample weights: Keras drops weights that come without a target."""
+    return x if y is None and keras_arguments.get("sample_weight") is not None else y
 
 
 def _activates(layer):

@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import pytest
@@ -11,9 +12,9 @@ def _parameters(input_shape, latent_dim, filters, feature_maps, kernel=3):
     """Parameters of a convolutional autoencoder, counted layer by layer."""
     window = kernel ** (len(input_shape) - 1)
     channels = [input_shape[-1], *filters]
-    total = sum(window * a * b + b for a, b in zip(channels, channels[1:], strict=False))
+    total = sum(window * a * b + b for a, b in itertools.pairwise(channels))
     upward = [filters[-1], *reversed(filters)]
-    total += sum(window * a * b + b for a, b in zip(upward, upward[1:], strict=False))
+    total += sum(window * a * b + b for a, b in itertools.pairwise(upward))
     total += window * filters[0] * input_shape[-1] + input_shape[-1]
     if latent_dim is not None:
         features = math.prod(feature_maps)
@@ -63,9 +64,7 @@ class TestConvolutional(ZooTest):
         )
 
     def test_the_papers_denoiser_has_47425_parameters_and_its_feature_maps(self):
-        model = zoo.convolutional(
-            (28, 28, 1), None, (64, 32), strides=1, padding="valid", latent_activation="relu"
-        )
+        model = zoo.convolutional((28, 28, 1), None, (64, 32), strides=1, padding="valid", latent_activation="relu")
         assert model.count_params() == 47_425
         maps = [layer.output.shape[1:] for half in (model.encoder, model.decoder) for layer in half.layers[1:]]
         assert maps == [(26, 26, 64), (24, 24, 32), (26, 26, 32), (28, 28, 64), (28, 28, 1)]

@@ -56,7 +56,9 @@ class TestDenoising(ZooTest):
 
     def test_bad_arguments(self):
         backbone = zoo.feed_forward((784,), 8)
-        with pytest.raises(ConfigError, match=r"Affine corruption needs images .* Received a backbone with input_shape"):
+        with pytest.raises(
+            ConfigError, match=r"Affine corruption needs images .* Received a backbone with input_shape"
+        ):
             zoo.denoising(backbone, zoo.corruption.Affine(rotation=10))
         with pytest.raises(UnknownNameError, match="Unknown corruption type 'Gausian'. Did you mean 'Gaussian'"):
             zoo.denoising(backbone, {"type": "Gausian", "stddev": 1})

@@ -99,7 +99,11 @@ class TestFeedForward(ZooTest):
             ({"latent_dim": -3}, ConfigError, "Received: latent_dim=-3"),
             ({"latent_dim": 2.5}, ConfigError, "Received: latent_dim=2.5"),
             ({"latent_dim": 2, "hidden_units": (8, 0)}, ConfigError, r"hidden_units\[1\]"),
-            ({"latent_dim": 2, "activation": "rellu"}, UnknownNameError, "Unknown activation 'rellu'. Did you mean 'relu'"),
+            (
+                {"latent_dim": 2, "activation": "rellu"},
+                UnknownNameError,
+                "Unknown activation 'rellu'. Did you mean 'relu'",
+            ),
         ],
     )
     def test_bad_arguments(self, arguments, error, message):

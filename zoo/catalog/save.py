@@ -48,12 +48,13 @@ def save(model, directory, **metadata):
         if key not in _GIVEN:
             raise unknown_name("metadata key", key, _GIVEN)
     config = model.get_config()
-    # A fresh copy: the weights alone, without the optimizer's state, and proof that they fit the config.
+    # A fresh copy: the weights alone, without the state of an optimizer, and proof that they fit the config.
     fresh = from_config(config)
     fresh.set_weights(model.get_weights())
+    bare = Autoencoder(fresh.encoder, fresh.decoder, name="autoencoder")  # nor that of a corruption's random numbers
     with files.staged(directory) as staging:
         weights = staging / WEIGHTS
-        fresh.save_weights(weights)
+        bare.save_weights(weights)
         card = Card(
             family=config["family"],
             config=config,

@@ -9,6 +9,7 @@ from zoo.autoencoder import Autoencoder
 from zoo.checks import positive_integer, positive_integers
 from zoo.errors import ConfigError
 from zoo.families.activations import activation_name
+from zoo.families.blocks import block
 from zoo.families.family import family
 
 
@@ -80,12 +81,6 @@ def convolutional(
         (layers.Conv1D, layers.Conv1DTranspose) if axes == 1 else (layers.Conv2D, layers.Conv2DTranspose)
     )
 
-    def block(x, layer, activation):
-        if not batch_normalization:
-            layer.activation = keras.activations.get(activation)
-            return layer(x)
-        return layers.Activation(activation)(layers.BatchNormalization()(layer(x)))
-
     x = image = keras.Input(input_shape, name="image")
     sizes = []
     for depth, count in enumerate(filters, start=1):
@@ -96,30 +91,38 @@ def convolutional(
                 f"{kernel_size} and padding='valid'. Use fewer filters, smaller strides or padding='same'."
             )
         spatial_latent = latent_dim is None and depth == len(filters)
-        layer = convolution(count, kernel_size, strides=strides, padding=padding)
-        x = block(x, layer, latent_activation if spatial_latent else activation)
+        layer_name = "features" if spatial_latent else f"convolution_{depth}"
+        layer = convolution(count, kernel_size, strides=strides, padding=padding, name=layer_name)
+        x = block(x, layer, latent_activation if spatial_latent else activation, batch_normalization)
     feature_maps = x.shape[1:]
     if latent_dim is not None:
-        x = block(layers.Flatten()(x), layers.Dense(positive_integer("latent_dim", latent_dim)), latent_activation)
+        layer = layers.Dense(positive_integer("latent_dim", latent_dim), name="features")
+        x = block(layers.Flatten(name="flatten")(x), layer, latent_activation, batch_normalization)
     encoder = keras.Model(image, x, name="encoder")
 
     x = latent = keras.Input(x.shape[1:], name="latent")
     if latent_dim is not None:
-        x = layers.Reshape(feature_maps)(block(x, layers.Dense(math.prod(feature_maps)), activation))
-    for count, size in zip(reversed(filters), reversed(sizes), strict=True):
-        layer = transposed(count, kernel_size, strides=strides, padding=padding)
-        x = _fit_to(block(x, layer, activation), size)
-    layer = convolution(input_shape[-1], kernel_size, padding="same", activation=activation_name(output_activation))
+        layer = layers.Dense(math.prod(feature_maps), name="expansion")
+        x = layers.Reshape(feature_maps, name="reshape")(block(x, layer, activation, batch_normalization))
+    for depth, (count, size) in enumerate(zip(reversed(filters), reversed(sizes), strict=True), start=1):
+        layer = transposed(count, kernel_size, strides=strides, padding=padding, name=f"transposed_{depth}")
+        x = _fit_to(block(x, layer, activation, batch_normalization), size, depth)
+    output_activation = activation_name(output_activation)
+    layer = convolution(input_shape[-1], kernel_size, padding="same", activation=output_activation, name="output")
     return Autoencoder(encoder, keras.Model(latent, layer(x), name="decoder"), name=name)
 
 
-def _fit_to(x, size):
+def _fit_to(x, size, depth):
     """Crop what a strided transposed convolution made too large, pad with zeros what it left out, at the far end."""
     extra = [have - want for have, want in zip(x.shape[1:-1], size, strict=True)]
     crop, pad = [(0, max(e, 0)) for e in extra], [(0, max(-e, 0)) for e in extra]
     one_axis = len(size) == 1
     if any(end for _, end in crop):
-        x = (layers.Cropping1D(crop[0]) if one_axis else layers.Cropping2D(crop))(x)
+        x = (layers.Cropping1D if one_axis else layers.Cropping2D)(crop[0] if one_axis else crop, name=f"crop_{depth}")(
+            x
+        )
     if any(end for _, end in pad):
-        x = (layers.ZeroPadding1D(pad[0]) if one_axis else layers.ZeroPadding2D(pad))(x)
+        x = (layers.ZeroPadding1D if one_axis else layers.ZeroPadding2D)(
+            pad[0] if one_axis else pad, name=f"pad_{depth}"
+        )(x)
     return x

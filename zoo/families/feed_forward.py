@@ -8,6 +8,7 @@ from keras import layers
 from zoo.autoencoder import Autoencoder
 from zoo.checks import positive_integer, positive_integers
 from zoo.families.activations import activation_name
+from zoo.families.blocks import block
 from zoo.families.family import family
 from zoo.layers.tied import TiedDense
 
@@ -58,29 +59,24 @@ def feed_forward(
     units = (*positive_integers("hidden_units", hidden_units), positive_integer("latent_dim", latent_dim))
     activation, latent_activation = activation_name(activation), activation_name(latent_activation)
 
-    def block(x, dense, activation):
-        if not batch_normalization:
-            dense.activation = keras.activations.get(activation)
-            return dense(x)
-        return layers.Activation(activation)(layers.BatchNormalization()(dense(x)))
-
     image = keras.Input(input_shape, name="image")
-    x = layers.Flatten()(image) if len(input_shape) > 1 else image
-    sources = []
-    for size in units:
-        sources.append(layers.Dense(size))
-        x = block(x, sources[-1], latent_activation if len(sources) == len(units) else activation)
+    x = layers.Flatten(name="flatten")(image) if len(input_shape) > 1 else image
+    sources = [layers.Dense(size, name=f"hidden_{depth}") for depth, size in enumerate(units[:-1], start=1)]
+    for source in sources:
+        x = block(x, source, activation, batch_normalization)
+    sources.append(layers.Dense(units[-1], name="features"))
+    x = block(x, sources[-1], latent_activation, batch_normalization)
     encoder = keras.Model(image, x, name="encoder")
 
-    def dense(size):
-        return TiedDense(sources.pop()) if tied_weights else layers.Dense(size)
+    def dense(size, name):
+        return TiedDense(sources.pop(), name=name) if tied_weights else layers.Dense(size, name=name)
 
     x = latent = keras.Input((units[-1],), name="latent")
-    for size in reversed(units[:-1]):
-        x = block(x, dense(size), activation)
-    output = dense(math.prod(input_shape))
+    for depth, size in enumerate(reversed(units[:-1]), start=1):
+        x = block(x, dense(size, f"hidden_{depth}"), activation, batch_normalization)
+    output = dense(math.prod(input_shape), "output")
     output.activation = keras.activations.get(activation_name(output_activation))
     x = output(x)
     if len(input_shape) > 1:
-        x = layers.Reshape(input_shape)(x)
+        x = layers.Reshape(input_shape, name="reshape")(x)
     return Autoencoder(encoder, keras.Model(latent, x, name="decoder"), name=name)

@@ -22,7 +22,7 @@ class Corruption(Described, keras.layers.Layer):
     """Base class: subclasses implement `corrupt(x)` and, where not every input shape will do, `check(input_shape)`."""
 
     def __init__(self, **arguments):
-        super().__init__()
+        super().__init__(name=type(self).__name__.lower())
         for name, value in arguments.items():
             setattr(self, name, value)
         self.random = keras.random.SeedGenerator()

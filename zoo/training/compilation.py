@@ -1,22 +1,24 @@
 """XLA compilation, asked for and verified."""
 
+import contextlib
 import warnings
 
 
-def set_jit_compile(model, jit_compile):
-    """Set `model.jit_compile`, and say which layer is in the way if Keras refuses.
+@contextlib.contextmanager
+def verified(model, jit_compile):
+    """Around ``model.compile(..., jit_compile=jit_compile)``: say which layer is in the way if Keras refuses XLA.
 
     Keras resolves "auto" to False on machines without a GPU, and for layers that XLA cannot compile falls back with a
     warning that names none; hence the explicit request and the check of its result.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Model doesn't support `jit_compile=True`")
-        model.jit_compile = model._resolve_auto_jit_compile() if jit_compile == "auto" else jit_compile
+        yield
     if jit_compile is True and not model.jit_compile:
         layers = [f"{x.name!r} ({type(x).__name__})" for x in model._flatten_layers() if not x.supports_jit]
         reason = f"by layer {', '.join(layers)}" if layers else "on this machine, or with op determinism enabled"
         warnings.warn(
             f"Model {model.name!r} trains without XLA: jit_compile=True is not supported {reason}."
             " Replace the layer, or pass jit_compile=False to silence this warning.",
-            stacklevel=3,
+            stacklevel=4,
         )

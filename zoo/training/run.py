@@ -6,7 +6,7 @@ import shutil
 import keras
 import numpy as np
 
-from zoo.errors import UnknownNameError, unknown_name
+from zoo.errors import unknown_name
 from zoo.families import from_config
 from zoo.training.latent_scale import normalize_latent
 
@@ -43,7 +43,7 @@ def run(recipe, model, source, *, checkpoint_directory, resume=True, verbose="au
     steps = -(-len(images) // settings.batch_size) * settings.epochs
     model.compile(
         optimizer=_optimizer(settings, steps),
-        loss=_loss(settings.loss),
+        loss=_known("loss", settings.loss, keras.losses),
         metrics=["mse"],
         jit_compile=settings.jit_compile,
     )
@@ -62,23 +62,17 @@ def run(recipe, model, source, *, checkpoint_directory, resume=True, verbose="au
 
 
 def _optimizer(settings, steps):
-    optimizer = _known("optimizer", settings.optimizer, keras.optimizers.get, keras.optimizers)
+    optimizer = _known("optimizer", settings.optimizer, keras.optimizers)
     rate = settings.learning_rate
     if settings.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, steps)
     return type(optimizer).from_config({**optimizer.get_config(), "learning_rate": rate})
 
 
-def _loss(name):
-    return _known("loss", name, keras.losses.get, keras.losses) and name
-
-
-def _known(kind, name, get, module):
+def _known(kind, name, module):
+    """What `name` stands for in `keras.losses` or `keras.optimizers`."""
     try:
-        return get(name)
+        return module.get(name)
     except (ValueError, TypeError) as error:
-        raise _unknown(kind, name, module) from error
-
-
-def _unknown(kind, name, module) -> UnknownNameError:
-    return unknown_name(kind, name, [n for n in dir(module) if n[0] != "_" and n[0].islower()])
+        helpers = ("get", "serialize", "deserialize", "legacy", "schedules")
+        raise unknown_name(kind, name, [n for n in dir(module) if n[0].islower() and n not in helpers]) from error

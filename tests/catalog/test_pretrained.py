@@ -1,0 +1,90 @@
+import pytest
+
+import zoo
+from tests.base import ZooTest
+from zoo.catalog.card import catalog_directory
+from zoo.errors import DataNotFoundError, UnknownNameError
+
+NAMES = zoo.list_pretrained()
+
+# PAPER.md, E1-3 and E6: test cross-entropy within 3 % of the author's or better, kNN accuracy inside the band.
+BANDS = {
+    "mnist-feed-forward-8": {"bce": (0, 0.1639 * 1.03), "knn_accuracy": (0.885, 0.905)},
+    "mnist-feed-forward-16": {"bce": (0, 0.1272 * 1.03)},
+    "mnist-feed-forward-64": {"bce": (0, 0.0726 * 1.03)},
+    "fashion-mnist-feed-forward-8": {"knn_accuracy": (0.793, 0.805)},
+    "fashion-mnist-feed-forward-16": {"knn_accuracy": (0.830, 0.842)},
+}
+
+
+class TestCatalog(ZooTest):
+    @pytest.mark.parametrize("name", NAMES)
+    def test_set_is_complete_and_its_card_is_true(self, name):
+        self.run_pretrained_test(name)
+
+    @pytest.mark.needs_dataset("mnist")
+    @pytest.mark.parametrize("name", zoo.list_pretrained(dataset="mnist"))
+    def test_mnist_numbers_are_recomputed(self, name):
+        self.run_pretrained_test(name, dataset="mnist")
+
+    @pytest.mark.needs_dataset("fashion_mnist")
+    @pytest.mark.parametrize("name", zoo.list_pretrained(dataset="fashion_mnist"))
+    def test_fashion_mnist_numbers_are_recomputed(self, name):
+        self.run_pretrained_test(name, dataset="fashion_mnist")
+
+    def test_twelve_sets_and_small(self):
+        assert len(NAMES) >= 12
+        assert sum(zoo.card(name).size_bytes for name in NAMES) < 20e6
+        assert {p.parent.name for p in catalog_directory().glob("*/recipe.toml")} == set(NAMES)
+
+    @pytest.mark.parametrize("name", BANDS)
+    def test_the_papers_sets_land_in_its_bands(self, name):
+        metrics = zoo.card(name).metrics
+        for metric, (low, high) in BANDS[name].items():
+            assert low <= metrics[metric] <= high
+
+
+def test_filters():
+    assert zoo.list_pretrained("mnist-feed-forward-*") == [f"mnist-feed-forward-{q}" for q in (16, 64, 8)]
+    assert zoo.list_pretrained(family="denoising") == [
+        "fashion-mnist-denoising-affine-128",
+        "mnist-denoising-affine-128",
+    ]
+    assert "mnist-denoising-affine-128" in zoo.list_pretrained(family="convolutional", dataset="mnist")
+    assert zoo.list_pretrained("no-such-*") == []
+    with pytest.raises(UnknownNameError, match="Unknown family 'sprase'. Did you mean 'sparse'"):
+        zoo.list_pretrained(family="sprase")
+
+
+def test_unknown_names_and_directories(tmp_path):
+    with pytest.raises(
+        UnknownNameError, match="Unknown pretrained set 'mnist-feed-foward-8'. Did you mean 'mnist-feed-forward-8'"
+    ):
+        zoo.load("mnist-feed-foward-8")
+    with pytest.raises(DataNotFoundError, match="No such directory"):
+        zoo.load(tmp_path / "absent")
+    with pytest.raises(DataNotFoundError, match=r"not a saved set: it has no metadata.json. Write one with zoo.save"):
+        zoo.load(tmp_path)
+
+
+def test_encoder():
+    import numpy as np
+
+    x = zoo.data.samples_like((28, 28, 1), 8)
+    pixels = np.rint(x * 255).astype("uint8")
+    encoder = zoo.load_encoder("mnist-feed-forward-8", trainable=False)
+    raw = zoo.load_encoder("mnist-feed-forward-8", raw_input=True)
+    assert encoder.trainable_weights == []
+    assert len(raw.trainable_weights) == 2
+    assert raw.inputs[0].dtype == "uint8"
+    expected = zoo.load("mnist-feed-forward-8").encode(pixels / 255)
+    np.testing.assert_allclose(encoder.predict(pixels / 255, verbose=0), expected, atol=1e-6)
+    np.testing.assert_allclose(raw.predict(pixels, verbose=0), expected, atol=1e-6)
+
+
+def test_architecture_without_weights():
+    import numpy as np
+
+    fresh, trained = zoo.load("mnist-feed-forward-8", weights=False), zoo.load("mnist-feed-forward-8")
+    assert fresh.get_config() == trained.get_config()
+    assert not np.array_equal(fresh.get_weights()[0], trained.get_weights()[0])

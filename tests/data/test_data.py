@@ -1,0 +1,191 @@
+import numpy as np
+import PIL.Image
+import pytest
+import tensorflow_datasets as tfds
+
+import zoo
+from zoo.errors import DataError, DataNotFoundError, UnknownNameError
+
+
+def _write_folder(root, size=(12, 10), count=6):
+    random = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for name in ("cat", "dog"):
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            for i in range(count):
+                pixels = random.integers(0, 256, (*size, 3)).astype("uint8")
+                pixels[:] = 40 if name == "cat" else 200
+                PIL.Image.fromarray(pixels).save(folder / f"{i}.{'png' if i % 2 else 'jpg'}")
+    return root
+
+
+class TestDigits:
+    def test_splits_are_disjoint_and_complete(self):
+        train, test, every = (zoo.data.load("digits", split) for split in ("train", "test", "all"))
+        assert (len(train), len(test), len(every)) == (1438, 359, 1797)
+        assert every.shape == (8, 8, 1)
+        rows = {image.tobytes() for image in every.images}
+        assert {i.tobytes() for i in train.images} | {i.tobytes() for i in test.images} == rows
+        assert train.pixels().dtype == np.float32
+        assert (every.images.min(), every.images.max()) == (0.0, 1.0)
+        assert set(test.labels) == set(range(10))
+
+    def test_framing_leaves_the_margin_black_and_keeps_the_picture(self, digits, mnist_like):
+        assert mnist_like.shape == (1797, 28, 28, 1)
+        inside = mnist_like[:, 4:-4, 4:-4]
+        assert mnist_like.sum() == inside.sum()
+        np.testing.assert_allclose(inside.mean(axis=(1, 2)), digits.images.mean(axis=(1, 2)), atol=0.03)
+
+
+@pytest.mark.needs_dataset("mnist")
+def test_mnist_is_the_official_test_split():
+    source = zoo.data.load("mnist", "test")
+    assert source.images.shape == (10_000, 28, 28, 1)
+    assert source.images.dtype == np.uint8
+    assert source.version == "3.0.1"
+    pixels = source.pixels()
+    np.testing.assert_allclose([pixels.mean(), pixels.std()], [0.13251467, 0.31048027], rtol=1e-5)
+    assert np.bincount(source.labels).sum() == 10_000
+    # The order is TFDS's own, the counts are MNIST's.
+    assert np.bincount(source.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+
+
+class TestAnyTFDSDataset:
+    def test_by_name(self, monkeypatch, tmp_path):
+        """Any TFDS image dataset by its name: here one whose builder this test registers."""
+
+        class TinyShapes(tfds.core.GeneratorBasedBuilder):
+            VERSION = tfds.core.Version("1.2.3")
+
+            def _info(self):
+                features = {
+                    "image": tfds.features.Image(shape=(6, 5, 3)),
+                    "label": tfds.features.ClassLabel(names=["a", "b"]),
+                }
+                return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+            def _split_generators(self, dl_manager):
+                return {"train": self._generate_examples(7), "test": self._generate_examples(3)}
+
+            def _generate_examples(self, count):
+                for i in range(count):
+                    yield i, {"image": np.full((6, 5, 3), i, "uint8"), "label": i % 2}
+
+        monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+        monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+        source = zoo.data.load("tiny_shapes", "train")
+        assert source.shape == (6, 5, 3)
+        assert sorted(source.images[:, 0, 0, 0].tolist()) == list(range(7))
+        assert (source.images[:, 0, 0, 0] % 2 == source.labels).all()
+        assert (source.version, source.class_names) == ("1.2.3", ("a", "b"))
+        assert zoo.data.load("tiny_shapes", "all", shape=(4, 4, 1)).images.shape == (10, 4, 4, 1)
+
+    def test_neither_prepared_nor_downloadable(self, monkeypatch, tmp_path):
+        def offline(self, *args, **kwargs):
+            raise ConnectionError("no network")
+
+        monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+        monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+        monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", offline)
+        with pytest.raises(DataNotFoundError) as caught:
+            zoo.data.load("kmnist")
+        message = str(caught.value)
+        for part in (
+            "'kmnist' is not prepared",
+            "could not be downloaded (ConnectionError)",
+            "t.load('kmnist')",
+            "TFDS_DATA_DIR",
+        ):
+            assert part in message
+
+    def test_unknown_name(self):
+        with pytest.raises(UnknownNameError, match="Unknown dataset 'mnits'. Did you mean .*'mnist'"):
+            zoo.data.load("mnits")
+
+
+class TestFolder:
+    def test_classes_sizes_and_splits(self, tmp_path):
+        root = _write_folder(tmp_path / "pets")
+        train = zoo.data.load(str(root), "train")
+        assert train.images.shape == (12, 12, 10, 3)
+        assert train.images.dtype == np.uint8
+        assert train.class_names == ("cat", "dog")
+        brightness = train.images.mean(axis=(1, 2, 3))
+        assert ((brightness > 120) == (train.labels == 1)).all()
+        assert len(zoo.data.load(root, "all")) == 24
+        gray = zoo.data.load(root, "test", shape=(8, 8, 1))
+        assert gray.images.shape == (12, 8, 8, 1)
+        np.testing.assert_allclose(np.sort(gray.images.mean(axis=(1, 2, 3))), [40] * 6 + [200] * 6, atol=2)
+
+    def test_differing_sizes_need_a_shape(self, tmp_path):
+        root = _write_folder(tmp_path / "pets")
+        PIL.Image.new("RGB", (5, 5)).save(root / "train" / "cat" / "small.png")
+        with pytest.raises(DataError, match="differ in size .* pass shape="):
+            zoo.data.load(root, "train")
+        assert zoo.data.load(root, "train", shape=(8, 8, 3)).images.shape == (13, 8, 8, 3)
+
+    def test_errors(self, tmp_path):
+        (tmp_path / "train" / "cat").mkdir(parents=True)
+        with pytest.raises(DataNotFoundError, match=r"No images in .*train/<class>/\*.jpg"):
+            zoo.data.load(tmp_path)
+        with pytest.raises(DataNotFoundError, match="No such folder"):
+            zoo.data.load(tmp_path / "absent")
+        root = _write_folder(tmp_path / "pets")
+        with pytest.raises(UnknownNameError, match="Unknown split 'tset'. Did you mean 'test'"):
+            zoo.data.load(root, "tset")
+
+
+class TestArrays:
+    def test_npy_and_npz(self, tmp_path, digits):
+        np.save(tmp_path / "x.npy", digits.images)
+        np.savez(tmp_path / "x.npz", images=digits.images, labels=digits.labels)
+        np.testing.assert_array_equal(zoo.data.load(tmp_path / "x.npy").pixels(), digits.images)
+        source = zoo.data.load(str(tmp_path / "x.npz"))
+        np.testing.assert_array_equal(source.labels, digits.labels)
+
+    def test_uint8_stays_uint8_and_becomes_unit_range(self):
+        source = zoo.data.load(np.array([[0, 51, 255]], "uint8"))
+        assert source.images.dtype == np.uint8
+        np.testing.assert_allclose(source.pixels(), [[0.0, 0.2, 1.0]])
+
+    def test_errors(self, tmp_path, digits):
+        np.savez(tmp_path / "bad.npz", a=digits.images, b=digits.images)
+        np.save(tmp_path / "object.npy", np.array([{}], dtype=object))
+        (tmp_path / "text.npy").write_text("hello")
+        with pytest.raises(DataError, match=r"no array 'images'.*Received keys \['a', 'b'\]"):
+            zoo.data.load(tmp_path / "bad.npz")
+        with pytest.raises(DataError, match="not a plain NumPy file"):
+            zoo.data.load(tmp_path / "object.npy")
+        with pytest.raises(DataError, match="not a plain NumPy file"):
+            zoo.data.load(tmp_path / "text.npy")
+        with pytest.raises(DataNotFoundError, match="No such file"):
+            zoo.data.load(tmp_path / "absent.npy")
+        with pytest.raises(DataError, match="Dataset 'array' is empty"):
+            zoo.data.load(np.zeros((0, 8, 8, 1)))
+        with pytest.raises(DataError, match="one label per sample. Received 2 samples and 3 labels"):
+            zoo.data.Source(np.zeros((2, 4)), np.zeros(3, "int64"))
+
+
+class TestResize:
+    def test_channels(self):
+        red = np.zeros((1, 4, 4, 3), "uint8")
+        red[..., 0] = 255
+        assert zoo.data.resize(red, (4, 4, 1)).ravel().tolist() == [76] * 16
+        assert zoo.data.resize(np.ones((1, 4, 4, 1)), (2, 2, 3)).shape == (1, 2, 2, 3)
+        with pytest.raises(DataError, match="Images with 3 channels cannot be brought to 2"):
+            zoo.data.resize(red, (4, 4, 2))
+
+    def test_not_images(self):
+        with pytest.raises(DataError, match="Only images can be resized"):
+            zoo.data.resize(np.zeros((3, 784)), (28, 28, 1))
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (27, 31, 3), (640,), (65, 2)])
+def test_samples_like_any_shape_are_real_and_varied(shape):
+    samples = zoo.data.samples_like(shape, 20)
+    assert samples.shape == (20, *shape)
+    assert samples.dtype == np.float32
+    assert samples.min() >= 0
+    assert samples.max() <= 1
+    assert len(np.unique(samples.reshape(20, -1), axis=0)) == 20

@@ -1,0 +1,64 @@
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+import zoo
+from zoo.errors import ZooError
+
+NAMES = ["Autoencoder", "Card", "ExportReport", "ParityError", "ZooError", "card", "classifier", "convolutional", "corruption", "denoising", "evaluate", "export", "feed_forward", "fine_tune", "freeze", "from_config", "list_families", "list_pretrained", "lite", "load", "load_encoder", "save", "sparse", "sparsity", "train", "unfreeze"]
+
+
+def _python(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_public_name_has_a_docstring(name):
+    value = getattr(zoo, name)
+    assert len(value.__doc__) > 40
+    assert name in dir(zoo)
+
+
+def test_importing_and_reading_cards_loads_no_tensorflow():
+    code = (
+        "import sys, zoo; zoo.card(zoo.list_pretrained()[0]); zoo.list_families(); zoo.lite; print(sorted(sys.modules))"
+    )
+    modules = _python(code)
+    for heavy in ("tensorflow", "keras", "sklearn", "matplotlib", "onnx"):
+        assert f"'{heavy}'" not in modules
+
+
+def test_functions_win_over_modules_of_the_same_name():
+    code = "import zoo.exporting.runtime, zoo.families.sparse, zoo.catalog.load, zoo; print(callable(zoo.export), callable(zoo.sparse))"
+    assert _python(code).split() == ["True", "True"]
+
+
+def test_unknown_attribute():
+    with pytest.raises(AttributeError, match="module 'zoo' has no attribute 'lod'"):
+        _ = zoo.lod
+
+
+@pytest.mark.parametrize("error", ZooError.__subclasses__())
+def test_errors_are_builtins_too(error):
+    assert issubclass(error, (ValueError, OSError))
+
+
+def test_zoo_list_is_fast():
+    """Under 0.3 s as a process; the best of several runs, because this is about work done, not about the machine's load."""
+    seconds = []
+    for _ in range(7):
+        clock = time.perf_counter()
+        output = subprocess.run(
+            [sys.executable, "-m", "zoo.cli", "list", "--json"],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ,
+        ).stdout
+        seconds.append(time.perf_counter() - clock)
+    assert [row["name"] for row in json.loads(output)] == zoo.list_pretrained()
+    assert min(seconds) < 0.3
