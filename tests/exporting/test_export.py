@@ -1,0 +1,167 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from tests.base import ZooTest
+from zoo.errors import ConfigError, DataError, ExportError, OutputError, ParityError, UnknownNameError
+from zoo.exporting import runtime
+
+
+def _trained(model, x, **arguments):
+    """A few steps, so that weights, biases and statistics are not what they started as."""
+    keras.utils.set_random_seed(0)
+    model.fit(x, epochs=2, batch_size=16, verbose=0, **arguments)
+    return model
+
+
+MODELS = {
+    "feed_forward": ((28, 28, 1), lambda: zoo.feed_forward((28, 28, 1), 8, (32,))),
+    "tied, normalised": (
+        (28, 28, 1),
+        lambda: zoo.feed_forward((28, 28, 1), 8, (32,), tied_weights=True, batch_normalization=True),
+    ),
+    "vector": ((640,), lambda: zoo.feed_forward((640,), 8, (128,), output_activation="linear")),
+    "convolutional, odd": ((27, 31, 3), lambda: zoo.convolutional((27, 31, 3), 6, (4, 6), batch_normalization=True)),
+    "valid": ((28, 28, 1), lambda: zoo.convolutional((28, 28, 1), 6, (4, 6), padding="valid")),
+    "spatial, un-strided": ((12, 12, 1), lambda: zoo.convolutional((12, 12, 1), None, (4, 3), strides=1)),
+    "signal": ((65, 2), lambda: zoo.convolutional((65, 2), 6, (4, 6))),
+    "denoising": (
+        (28, 28, 1),
+        lambda: zoo.denoising(
+            zoo.convolutional((28, 28, 1), 6, (4, 6)), [zoo.corruption.Affine(10), zoo.corruption.Gaussian(0.2)]
+        ),
+    ),
+    "sparse top-k": ((28, 28, 1), lambda: zoo.sparse(zoo.feed_forward((28, 28, 1), 40), zoo.sparsity.TopK(5))),
+    "sparse KL": (
+        (28, 28, 1),
+        lambda: zoo.sparse(zoo.feed_forward((28, 28, 1), 40, latent_activation="sigmoid"), zoo.sparsity.KL(0.1, 0.01)),
+    ),
+}
+
+
+class TestFamilies(ZooTest):
+    @pytest.mark.parametrize("name", MODELS)
+    def test_autoencoder_and_encoder(self, name, tmp_path):
+        shape, build = MODELS[name]
+        x = zoo.data.samples_like(shape, 48)
+        model = _trained(build(), x)
+        self.run_export_test(
+            model, tmp_path / "autoencoder", x, reference=model.reconstruct(x), output_name="reconstruction"
+        )
+        self.run_export_test(model.encoder, tmp_path / "encoder", x, reference=model.encode(x), output_name="latent")
+
+    def test_decoder(self, tmp_path):
+        model = zoo.convolutional((28, 28, 1), 6, (4,))
+        z = np.random.default_rng(0).normal(size=(40, 6)).astype("float32")
+        self.run_export_test(
+            model.decoder, tmp_path / "out", z, reference=model.decode(z), output_name="reconstruction"
+        )
+
+    def test_classifier(self, tmp_path, mnist_like, digits):
+        model = zoo.classifier(
+            zoo.convolutional((28, 28, 1), 6, (4,), batch_normalization=True).encoder,
+            10,
+            hidden_units=(8,),
+            dropout=0.3,
+        )
+        model.fit(mnist_like[:200], digits.labels[:200], epochs=2, verbose=0)
+        x = mnist_like[200:300]
+        self.run_export_test(
+            model, tmp_path / "out", x, reference=model.predict(x, verbose=0), output_name="probabilities"
+        )
+
+
+class TestPretrained(ZooTest):
+    @pytest.mark.parametrize("name", zoo.list_pretrained())
+    def test_every_set(self, name, tmp_path, mnist_like):
+        model = zoo.load(name)
+        x = mnist_like[::9]
+        self.run_export_test(model, tmp_path / "whole", x, reference=model.reconstruct(x), output_name="reconstruction")
+        self.run_export_test(model.encoder, tmp_path / "encoder", x, reference=model.encode(x), output_name="latent")
+
+    def test_raw_pixels(self, tmp_path, mnist_like):
+        pixels = np.rint(mnist_like[:50] * 255).astype("uint8")
+        encoder = zoo.load_encoder("mnist-convolutional-16", raw_input=True)
+        expected = zoo.load("mnist-convolutional-16").encode(pixels / 255)
+        report = zoo.export(encoder, tmp_path)
+        assert report.input == {"name": "pixels", "shape": [28, 28, 1], "dtype": "uint8", "output": "latent"}
+        for name, file in report.files.items():
+            np.testing.assert_allclose(runtime.open_format(name, tmp_path / file.file)(pixels), expected, atol=1e-5)
+
+
+class TestReport:
+    def test_names_and_operators(self, tmp_path):
+        report = zoo.export(zoo.load("mnist-feed-forward-8"), tmp_path)
+        assert report.samples == 64
+        assert report.files["tflite"].operators == ("FULLY_CONNECTED", "LOGISTIC", "RESHAPE")
+        assert report.files["onnx"].operators == ("Add", "MatMul", "Relu", "Reshape", "Sigmoid")
+        assert "MatMul" in report.files["saved_model"].operators
+        assert json.loads((tmp_path / "report.json").read_text()) == json.loads(report.to_json())
+
+    def test_one_format_and_a_batch(self, tmp_path):
+        report = zoo.export(zoo.feed_forward((8, 8, 1), 4), tmp_path, formats="tflite", batch_size=7)
+        assert list(report.files) == ["tflite"]
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["model.tflite", "report.json"]
+        assert runtime.LiteRT(tmp_path / "model.tflite").batch_size == 7
+
+
+class TestRefusals:
+    def test_a_wrong_file_raises_and_leaves_the_previous_export(self, tmp_path, monkeypatch):
+        model = zoo.feed_forward((8, 8, 1), 4)
+        zoo.export(model, tmp_path, formats="tflite")
+        before = (tmp_path / "model.tflite").read_bytes()
+        from zoo.exporting import tflite
+
+        original = tflite.write
+
+        def lose_a_bias(target, path, batch_size):
+            layer = model.decoder.layers[1]
+            bias = layer.bias.numpy()
+            layer.bias.assign(bias + 0.01)
+            original(target, path, batch_size)
+            layer.bias.assign(bias)
+
+        monkeypatch.setattr(tflite, "write", lose_a_bias)
+        with pytest.raises(
+            ParityError, match=r"model.tflite differs from Keras by 0.00.* allowed is 1e-05. Nothing was written"
+        ):
+            zoo.export(model, tmp_path)
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["model.tflite", "report.json"]
+        assert (tmp_path / "model.tflite").read_bytes() == before
+        zoo.export(model, tmp_path, formats="tflite", tolerance=0.01)
+
+    def test_flex_operators(self, tmp_path):
+        class Erfinv(keras.layers.Layer):
+            def call(self, x):
+                return keras.ops.erfinv(x)
+
+        inputs = keras.Input((4,), name="image")
+        model = keras.Model(inputs, Erfinv()(inputs))
+        with pytest.raises(ExportError, match="uses an operator that TFLite lacks; its layers are .*Erfinv"):
+            zoo.export(model, tmp_path / "out", formats="tflite", samples=np.zeros((2, 4)))
+        assert not (tmp_path / "out").exists()
+
+    def test_arguments(self, tmp_path):
+        model = zoo.feed_forward((8, 8, 1), 4)
+        with pytest.raises(UnknownNameError, match="Unknown export format 'tflit'. Did you mean 'tflite'"):
+            zoo.export(model, tmp_path, formats=["tflit"])
+        with pytest.raises(ExportError, match="No format"):
+            zoo.export(model, tmp_path, formats=())
+        with pytest.raises(ExportError, match="Quantization is not implemented yet.*'int8'"):
+            zoo.export(model, tmp_path, quantization="int8")
+        with pytest.raises(ConfigError, match="batch_size must be a whole number"):
+            zoo.export(model, tmp_path, batch_size=0)
+        with pytest.raises(ExportError, match="takes an Autoencoder, an encoder.*Received: str"):
+            zoo.export("mnist-feed-forward-8", tmp_path)
+        with pytest.raises(DataError, match="samples has the wrong shape"):
+            zoo.export(model, tmp_path, samples=np.zeros((2, 7)))
+        (tmp_path / "file").write_text("")
+        with pytest.raises(OutputError, match="Cannot write to"):
+            zoo.export(model, tmp_path / "file" / "out")
+        a, b = keras.Input((3,)), keras.Input((3,))
+        with pytest.raises(ExportError, match="one input and one output. Received 2 inputs and 1 outputs"):
+            zoo.export(keras.Model([a, b], a + b), tmp_path)
+        assert [p.name for p in tmp_path.iterdir()] == ["file"]

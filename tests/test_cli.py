@@ -1,0 +1,130 @@
+import json
+import pathlib
+import re
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import zoo
+from tests.training.test_recipe import RECIPE
+from zoo.cli import main
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def invoke(*arguments, code=0):
+        result = CliRunner().invoke(main, [str(a) for a in arguments])
+        assert result.exit_code == code, result.output + repr(result.exception)
+        return result
+
+    return invoke
+
+
+@pytest.fixture
+def small_set(tmp_path):
+    zoo.save(
+        zoo.feed_forward((8, 8, 1), 4),
+        tmp_path / "small",
+        dataset={"name": "digits", "version": "", "split": "train", "samples": 1438},
+    )
+    return tmp_path / "small"
+
+
+@pytest.mark.parametrize("command", ["list", "show", "train", "evaluate", "encode", "export", "demo"])
+def test_help(run, command):
+    assert command in run("--help").output
+    text = run(command, "--help").output
+    assert text.startswith(f"Usage: main {command}")
+    assert len(text) > 150
+
+
+def test_list(run):
+    rows = json.loads(run("list", "mnist-feed-forward-*", "--json").output)
+    assert [(row["name"], row["parameters"], row["latent"]) for row in rows] == [
+        (f"mnist-feed-forward-{q}", 1569 * q + 784, str(q)) for q in (16, 64, 8)
+    ]
+    table = run("list", "--dataset", "fashion_mnist").output
+    assert "fashion-mnist-denoising-affine-128" in table
+    assert not re.search(r"^mnist-", table, re.MULTILINE)
+    assert "No set matches." in run("list", "nothing-*").output
+
+
+def test_show(run):
+    card = json.loads(run("show", "mnist-feed-forward-8", "--json").output)
+    assert card["sha256"] == zoo.card("mnist-feed-forward-8").sha256
+    assert "zoo train mnist-feed-forward-8" in run("show", "mnist-feed-forward-8").output
+
+
+def test_train(run, tmp_path):
+    recipe = tmp_path / "digits-feed-forward-4" / "recipe.toml"
+    recipe.parent.mkdir()
+    recipe.write_text(RECIPE)
+    output = run("train", recipe.parent, "--quiet").output
+    assert "Wrote trained/digits-feed-forward-4: mse 0." in output
+    assert zoo.load("trained/digits-feed-forward-4").latent_shape == (4,)
+
+
+def test_train_interrupted_says_how_to_go_on(run, tmp_path, monkeypatch):
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+
+    def interrupt(*arguments, **keywords):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(zoo.__dict__, "train", interrupt)
+    result = run("train", "recipe.toml", "--output", "out", code=130)
+    assert "To go on after the last whole epoch: zoo train recipe.toml --output out" in result.output
+
+
+def test_evaluate(run, small_set):
+    rows = json.loads(run("evaluate", small_set, "--json").output)
+    test = zoo.data.load("digits", "test")
+    expected = float(zoo.load(small_set).reconstruction_error(test).mean())
+    assert [row["metric"] for row in rows] == ["mse", "bce", "knn_accuracy"]
+    assert rows[0]["measured"] == pytest.approx(expected, rel=1e-5)
+    assert "knn_accuracy" in run("evaluate", small_set, "--dataset", "digits", "--metric", "knn_accuracy").output
+
+
+def test_encode(run, small_set, tmp_path):
+    run("encode", small_set, "digits", "-o", "codes.npy")
+    expected = zoo.load(small_set).encode(zoo.data.load("digits", "test"))
+    np.testing.assert_array_equal(np.load(tmp_path / "codes.npy"), expected)
+
+
+def test_export(run, small_set):
+    rows = run("export", small_set, "--part", "encoder", "-o", "out", "--format", "tflite").output
+    assert "model.tflite" in rows
+    assert "FULLY_CONNECTED" in rows
+    assert zoo.lite.load("out/model.tflite").output_name == "latent"
+    report = json.loads(run("export", small_set, "--format", "onnx", "--json").output)
+    assert report["model"] == "autoencoder"
+    assert pathlib.Path("exported/small/model.onnx").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["show", "mnist-feed-forward-9"],
+            "Unknown pretrained set 'mnist-feed-forward-9'. Did you mean 'mnist-feed-forward-8'",
+        ),
+        (["list", "--family", "conv"], "Unknown family 'conv'"),
+        (["train", "absent.toml"], "No recipe at 'absent.toml'"),
+        (["encode", "mnist-feed-forward-8", "absent.npy"], "No such file: 'absent.npy'"),
+        (
+            ["evaluate", "mnist-feed-forward-8", "--dataset", "digits", "--metric", "msee"],
+            "Unknown metric 'msee'. Did you mean 'mse'",
+        ),
+        (["export", "mnist-feed-forward-8", "--format", "tfl"], "Unknown export format 'tfl'"),
+        (["export", "mnist-feed-forward-8", "--raw-input"], "--raw-input goes with --part encoder"),
+        (["exprot"], "No such command 'exprot'"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(run, arguments, message):
+    result = run(*arguments, code=2)
+    errors = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert "Traceback" not in result.output
