@@ -40,6 +40,25 @@ def main():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
+def _load_tensorflow():
+    """Import TensorFlow and hold back what it prints while it starts, which no log level silences."""
+    import logging
+
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+            import tensorflow
+
+            tensorflow.config.list_physical_devices()
+            tensorflow.zeros(())
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 @main.command("list")
 @click.argument("pattern", default="*")
 @click.option("--family", help="Only sets of this family, such as convolutional.")
@@ -94,6 +113,7 @@ def show(name, as_json):
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def train(name, output, resume, quiet):
     """Train a set by its recipe: writes config, weights, metadata and README card."""
+    _load_tensorflow()
     from zoo.workflow import find_recipe
 
     output = output or pathlib.Path("trained") / find_recipe(name).absolute().parent.name
@@ -113,6 +133,7 @@ def train(name, output, resume, quiet):
 @_json
 def evaluate(name, dataset, metrics, as_json):
     """Measure a set on the test split of a dataset, beside what its card says."""
+    _load_tensorflow()
     results = zoo.evaluate(name, dataset, list(metrics) or None)
     card = zoo.card(name)
     same = dataset in (None, card.dataset.get("name"))
@@ -127,6 +148,7 @@ def evaluate(name, dataset, metrics, as_json):
 @click.option("--split", default="test", show_default=True, help="train, test or all.")
 def encode(name, data, output, split):
     """Write the latent features of DATA (a dataset, a folder split/class/*.jpg, or a .npy/.npz file) to a .npy file."""
+    _load_tensorflow()
     import numpy as np
 
     from zoo import files
@@ -158,6 +180,7 @@ def export(name, output, formats, part, raw_input, batch_size, as_json):
     """Export a set to SavedModel, TFLite and ONNX; every file is compared with Keras before it is kept."""
     if raw_input and part != "encoder":
         raise click.UsageError("--raw-input goes with --part encoder.")
+    _load_tensorflow()
     if part == "encoder":
         model = zoo.load_encoder(name, raw_input=raw_input)
     else:
@@ -191,6 +214,7 @@ def export(name, output, formats, part, raw_input, batch_size, as_json):
 @_json
 def demo(output, draws, labels, as_json):
     """Fine-tune a pretrained encoder on a few real digits, export the classifier, run it as a phone would."""
+    _load_tensorflow()
     from zoo.demo import run
 
     run(output, draws=draws, labels_per_class=labels, as_json=as_json)

@@ -11,7 +11,7 @@ def print_table(rows, title=None):
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
     for column in columns:
         number = all(isinstance(row.get(column, 0), (int, float)) for row in rows)
-        table.add_column(column, justify="right" if number else "left", no_wrap=column in ("name", "file"))
+        table.add_column(column, justify="right" if number else "left", no_wrap=column != "operators")
     for row in rows:
         table.add_row(*(_cell(row.get(column, "")) for column in columns))
     console = Console()
