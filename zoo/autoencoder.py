@@ -195,7 +195,7 @@ class Autoencoder(keras.Model):
     @staticmethod
     def _run(model, x, batch_size):
         batches = [x[i : i + batch_size] for i in range(0, len(x), batch_size)]
-        return np.concatenate([keras.ops.convert_to_numpy(model.predict_on_batch(b)) for b in batches])
+        return np.concatenate([keras.ops.convert_to_numpy(model(b, training=False)) for b in batches])
 
 
 def _target(x, y, keras_arguments):

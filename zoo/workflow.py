@@ -22,7 +22,7 @@ def train(recipe_or_name, output_directory, *, resume=True, verbose="auto"):
     itself is written at the end, all files together.
 
     Args:
-        recipe_or_name: path of a ``recipe.toml`` or of its folder, a `Recipe`, or a name of the catalog.
+        recipe_or_name: path of a ``recipe.toml`` or of its folder, or a name of the catalog.
         output_directory: where the set is written; created if needed.
         resume: go on from the checkpoint of an interrupted training, if there is one.
         verbose: progress bar, as for `keras.Model.fit`.
@@ -71,7 +71,7 @@ def train(recipe_or_name, output_directory, *, resume=True, verbose="auto"):
             "versions": _versions(),
         },
     )
-    if not (output_directory / FILE_NAME).exists():
+    if path.resolve() != (output_directory / FILE_NAME).resolve():
         shutil.copyfile(path, output_directory / FILE_NAME)
     return model
 
