@@ -79,6 +79,9 @@ def list_command(pattern, family, dataset, as_json):
         }
         for card in cards
     ]
+    if not as_json:  # what fits a terminal of 80 columns; the name says family and dataset
+        titles = {"name": "name", "latent": "latent", "kB": "kB", "mse": "MSE", "bce": "BCE", "knn_accuracy": "kNN-7"}
+        rows = [{title: row.get(key, "") for key, title in titles.items()} for row in rows]
     _print_table(rows, as_json, empty="No set matches.")
 
 

@@ -1,5 +1,7 @@
 """Tables for people to read."""
 
+import sys
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -11,12 +13,11 @@ def print_table(rows, title=None):
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
     for column in columns:
         number = all(isinstance(row.get(column, 0), (int, float)) for row in rows)
-        table.add_column(column, justify="right" if number else "left", no_wrap=column != "operators")
+        table.add_column(column, justify="right" if number else "left", no_wrap=column == columns[0])
     for row in rows:
         table.add_row(*(_cell(row.get(column, "")) for column in columns))
-    console = Console()
-    # Redirected output is not cut to a terminal's width that nobody looks at.
-    console.print(table, width=None if console.is_terminal else 160)
+    # Redirected output is not cut to the width of a terminal that nobody looks at.
+    (Console() if sys.stdout.isatty() else Console(width=160)).print(table)
 
 
 def _cell(value):

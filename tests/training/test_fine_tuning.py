@@ -74,7 +74,7 @@ class TestFreezing:
         assert model.jit_compile is True
         model.fit(x, y, verbose=0)
         moved = dict(zip([w.path for w in encoder.weights], _changed(encoder, before), strict=True))
-        normalisation = {path: m for path, m in moved.items() if "batch_normalization" in path}
+        normalisation = {path: m for path, m in moved.items() if "normalization" in path}
         assert len(normalisation) == 8
         assert not any(normalisation.values()), "batch normalisation lost the statistics of its pretraining"
         assert all(m for path, m in moved.items() if path not in normalisation)

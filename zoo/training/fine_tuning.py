@@ -22,7 +22,8 @@ def classifier(encoder, num_classes, *, freeze_encoder=False, hidden_units=(), d
 
     Args:
         encoder: keras.Model from samples to features, as `zoo.load_encoder` returns it or ``model.encoder``; its
-            weights are shared, not copied. Spatial features are flattened.
+            weights are shared, not copied, and its batch normalisation is frozen with the statistics that it has.
+            Spatial features are flattened.
         num_classes: number of classes.
         freeze_encoder: keep the encoder's weights as they are.
         hidden_units: units of hidden layers between features and classes.
@@ -86,6 +87,8 @@ def freeze(model):
 
 def unfreeze(model, learning_rate=_UNFROZEN_LEARNING_RATE):
     """Make the encoder of a model trainable again, and recompile it with a fresh optimizer state at a lower rate.
+
+    Its batch normalisation, if it has any, keeps the statistics of its pretraining.
 
     Args:
         model: a classifier of `zoo.classifier`, an Autoencoder, or an encoder.
