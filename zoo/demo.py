@@ -10,7 +10,8 @@ import zoo
 ENCODER = "mnist-denoising-affine-128"
 # What MNIST leaves black around a digit's box; the embedded digits fill their image.
 _MNIST_MARGIN = 4 / 28
-_HEAD_EPOCHS, _EPOCHS = 60, 20
+# Fewer than the defaults of `fine_tune`: the whole demo has to stay well under two minutes.
+_HEAD_EPOCHS, _EPOCHS = 40, 20
 _OURS = "pretrained encoder, fine-tuned"
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 def print_table(rows, title=None):
     """Print a list of dictionaries as a table: a row each, their keys as columns, numbers to the right."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False, show_edge=False)
     for column in columns:
         number = all(isinstance(row.get(column, 0), (int, float)) for row in rows)
         table.add_column(column, justify="right" if number else "left", no_wrap=column == columns[0])

@@ -37,6 +37,7 @@ class TestDenoising(ZooTest):
         x = mnist_like[:16]
         assert model.encoder is backbone.encoder
         np.testing.assert_array_equal(model.reconstruct(x), backbone.reconstruct(x))
+        np.testing.assert_array_equal(model(x, training=False), backbone(x, training=False))
         first, second = (np.asarray(model(x, training=True)) for _ in range(2))
         assert np.abs(first - second).max() > 1e-3, "the noise is not fresh"
         assert np.abs(first - model.reconstruct(x)).max() > 1e-3, "training sees clean input"
