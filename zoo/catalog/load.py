@@ -1,5 +1,7 @@
 """Loading pretrained sets, with every file checked before it is opened."""
 
+import warnings
+
 import keras
 from keras import layers
 
@@ -44,8 +46,10 @@ def load(name_or_directory, *, weights=True):
             card, f"the config describes {model.count_params():,} parameters, the weights are {card.parameters:,}"
         )
     try:
-        model.load_weights(path)
-    except (ValueError, KeyError, OSError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # Keras only warns of layers that it found no weights for
+            model.load_weights(path)
+    except (ValueError, KeyError, OSError, UserWarning) as error:
         raise _misfit(card, str(error).splitlines()[0]) from error
     return model
 
