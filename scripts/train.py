@@ -6,7 +6,10 @@ import sys
 
 from zoo.cli import main
 
+PRETRAINED = pathlib.Path(__file__).parents[1] / "pretrained"
+
 if __name__ == "__main__":
-    names = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
-    output = pathlib.Path(__file__).parents[1] / "pretrained" / names[0] if len(names) == 1 else None
-    main(["train", *sys.argv[1:], *(["--output", str(output)] if output and "--output" not in sys.argv else [])])
+    arguments = sys.argv[1:]
+    if arguments and not arguments[0].startswith("-"):
+        arguments[1:1] = ["--output", str(PRETRAINED / arguments[0])]  # an --output given later wins
+    main(["train", *arguments])

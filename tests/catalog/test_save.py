@@ -125,13 +125,9 @@ class TestIntegrity:
         with pytest.raises(error, match=message):
             zoo.load(saved)
 
-    def test_weights_of_the_same_size_but_another_shape(self, saved, tmp_path):
-        """As many parameters as the config wants, but in other shapes: 64·h + h + h·4 + 4 + 4·64 + 64 has twins."""
+    def test_weights_of_another_network_with_a_forged_parameter_count(self, saved):
+        """The count in the metadata agrees with the config, so only loading itself can find the misfit."""
         metadata = json.loads((saved / "metadata.json").read_text())
-        config = {"family": "feed_forward", "input_shape": [8, 8, 1], "latent_dim": 4}
-        other = zoo.feed_forward((4, 16, 1), 4)  # the same sizes; Keras accepts it, and so the shapes decide nothing
-        assert other.count_params() == metadata["parameters"]
-        assert zoo.from_config(config).count_params() == metadata["parameters"]
         deep = zoo.feed_forward((8, 8, 1), 2, (2,))
         metadata["parameters"] = deep.count_params()
         (saved / "metadata.json").write_text(json.dumps(metadata))
