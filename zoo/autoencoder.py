@@ -7,11 +7,12 @@ import numpy as np
 
 from zoo import checks
 from zoo.errors import ConfigError
-from zoo.training import compilation, inputs
+from zoo.training import inputs
+from zoo.training.engine import CompiledTraining
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class Autoencoder(keras.Model):
+class Autoencoder(CompiledTraining, keras.Model):
     """Corruption → encoder → decoder, as one `keras.Model` that learns to reproduce its input.
 
     x̃ = f(g(x)), with encoder g and decoder f; training minimises ⟨Δ(x, f(g(C(x))))⟩, where the corruption C acts in
@@ -103,18 +104,15 @@ class Autoencoder(keras.Model):
     def compute_output_shape(self, input_shape):
         return input_shape
 
-    def compile(self, optimizer="adam", loss="mse", *, jit_compile=True, **keras_arguments):
-        """`keras.Model.compile`, with Adam, mean squared error and XLA compilation as defaults.
+    def compile(self, optimizer="adam", loss="mse", **keras_arguments):
+        """`keras.Model.compile` with Adam, mean squared error, XLA and an automatic chunk length as defaults.
 
-        A layer that XLA cannot compile is named in a warning, and training then runs without XLA.
+        Args:
+            optimizer, loss: as for Keras.
+            **keras_arguments: `jit_compile` and `steps_per_execution` as in `CompiledTraining.compile`, all others as
+                for Keras.
         """
-        with compilation.verified(self, jit_compile):
-            super().compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile, **keras_arguments)
-
-    def compile_from_config(self, config):
-        """Compile from `get_compile_config()`; Keras calls this for a `.keras` file."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)  # so that its state can be loaded
+        super().compile(optimizer=optimizer, loss=loss, **keras_arguments)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The compiled loss with the clean input as target, plus the sparsity penalty."""
@@ -144,7 +142,6 @@ class Autoencoder(keras.Model):
         """
         self._compile_once()
         x, y, batch_size = inputs.samples(self, x, y, batch_size)
-        y = _target(x, y, keras_arguments)
         if validation_data is not None:
             validation_data = inputs.validation_samples(self, validation_data, batch_size)
         return super().fit(x, y, batch_size, epochs, validation_data=validation_data, **keras_arguments)
@@ -152,9 +149,8 @@ class Autoencoder(keras.Model):
     def evaluate(self, x=None, y=None, batch_size=None, **keras_arguments):
         """`keras.Model.evaluate` on samples alone, in any of the forms that `fit` takes."""
         self._compile_once()
-        if not keras_arguments.get("_use_cached_eval_dataset"):  # set by fit, whose data is checked already
+        if "_use_cached_eval_dataset" not in keras_arguments:  # set by fit, whose data is checked already
             x, y, batch_size = inputs.samples(self, x, y, batch_size)
-            y = _target(x, y, keras_arguments)
         return super().evaluate(x, y, batch_size, **keras_arguments)
 
     # The zoo's verbs
@@ -196,11 +192,6 @@ class Autoencoder(keras.Model):
     def _run(model, x, batch_size):
         batches = [x[i : i + batch_size] for i in range(0, len(x), batch_size)]
         return np.concatenate([keras.ops.convert_to_numpy(model(b, training=False)) for b in batches])
-
-
-def _target(x, y, keras_arguments):
-    """`y`, or `x` itself where there are sample weights: Keras drops weights that come without a target."""
-    return x if y is None and keras_arguments.get("sample_weight") is not None else y
 
 
 def _activates(layer):

@@ -42,6 +42,10 @@ class ParityError(ExportError):
     """An exported file whose outputs differ from the Keras model by more than the tolerance."""
 
 
+class TrainingError(ZooError, FloatingPointError):
+    """A training whose loss is no longer a finite number."""
+
+
 def unknown_name(kind, name, valid):
     """An `UnknownNameError` for `name`, listing the nearest of the `valid` names first.
 
@@ -59,3 +63,12 @@ def unknown_name(kind, name, valid):
     elif len(valid) <= 40:
         parts.append(f"Valid: {', '.join(map(repr, valid))}.")
     return UnknownNameError(" ".join(parts))
+
+
+def diverged(loss, epoch, step):
+    """A `TrainingError` for a loss that became NaN or infinite; epoch and step count from 0."""
+    return TrainingError(
+        f"The loss became {loss:g} at step {step + 1} of epoch {epoch + 1}: the training has diverged and was stopped."
+        " Lower the learning rate, or clip gradients with an optimizer such as"
+        " keras.optimizers.Adam(1e-4, clipnorm=1.0)."
+    )

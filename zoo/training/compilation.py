@@ -3,6 +3,11 @@
 import contextlib
 import warnings
 
+import tensorflow as tf
+from keras import layers
+
+_CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv1DTranspose, layers.Conv2DTranspose)
+
 
 @contextlib.contextmanager
 def verified(model, jit_compile):
@@ -20,5 +25,14 @@ def verified(model, jit_compile):
         warnings.warn(
             f"Model {model.name!r} trains without XLA: jit_compile=True is not supported {reason}."
             " Replace the layer, or pass jit_compile=False to silence this warning.",
-            stacklevel=4,
+            stacklevel=5,
         )
+
+
+def choose(model, jit_compile):
+    """`jit_compile` with "auto" resolved: True, but False on a CPU for a model with convolutions."""
+    if jit_compile != "auto":
+        return jit_compile
+    if tf.config.list_logical_devices("GPU"):
+        return True
+    return not any(isinstance(layer, _CONVOLUTIONS) for layer in model._flatten_layers())

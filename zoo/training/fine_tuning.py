@@ -8,10 +8,16 @@ from zoo import checks
 from zoo.data.source import Source
 from zoo.errors import ConfigError, DataError
 from zoo.training import compilation
+from zoo.training.engine import CompiledTraining
 
 # Chosen with 10 labels per class of 2,500 MNIST training images, the others as validation.
 _HEAD_LEARNING_RATE = 1e-2
 _UNFROZEN_LEARNING_RATE = 2e-4
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class Classifier(CompiledTraining, keras.Model):
+    """The functional `keras.Model` that `zoo.classifier` returns; its `fit` runs in compiled chunks."""
 
 
 def classifier(encoder, num_classes, *, freeze_encoder=False, hidden_units=(), dropout=0.0):
@@ -60,14 +66,8 @@ def classifier(encoder, num_classes, *, freeze_encoder=False, hidden_units=(), d
         x = layers.Dense(units, activation="relu")(x)
     if checks.in_range("dropout", dropout, 0, 1 - 1e-6):
         x = layers.Dropout(dropout)(x)
-    model = keras.Model(inputs, layers.Dense(num_classes, activation="softmax")(x), name="classifier")
-    with compilation.verified(model, True):
-        model.compile(
-            optimizer=keras.optimizers.Adam(),
-            loss="sparse_categorical_crossentropy",
-            metrics=["accuracy"],
-            jit_compile=True,
-        )
+    model = Classifier(inputs, layers.Dense(num_classes, activation="softmax")(x), name="classifier")
+    model.compile(keras.optimizers.Adam(), "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 

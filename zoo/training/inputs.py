@@ -1,6 +1,9 @@
 """What `fit`, `evaluate` and the verbs of an `Autoencoder` accept, brought into the one form that Keras takes."""
 
+import dataclasses
 import sys
+
+import numpy as np
 
 from zoo import checks
 from zoo.data.source import Source
@@ -26,7 +29,11 @@ def samples(model, x, y, batch_size, name="x"):
         return _dataset(model, x, batch_size, name), None, None
     if _is_iterable_of_batches(x):
         return x, y, batch_size
-    x = array(model, x, name)
+    if isinstance(x, Source) and x.images.dtype == np.uint8:  # in range by its type, and a quarter of the memory
+        checks.check_shape(x.images.shape, model.input_shape, name=name)
+        x = dataclasses.replace(x, labels=None)
+    else:
+        x = array(model, x, name)
     if y is not None:
         if len(getattr(y, "shape", ())) <= 1:
             raise DataError(

@@ -1,0 +1,65 @@
+"""What `fit` accepts as arrays, brought to one form: (x, y, sample_weight)."""
+
+import sys
+
+import numpy as np
+
+from zoo.data.source import Source
+from zoo.errors import DataError
+
+
+def of(x, y=None, sample_weight=None):
+    """The three as NumPy arrays or None where all samples are in memory, else None.
+
+    A `Source` gives its images as they are stored, and its labels where `y` is missing.
+    """
+    if isinstance(x, Source):
+        x, y = x.images, x.labels if y is None else y
+    arrays = [_array(a) for a in (x, y, sample_weight)]
+    if x is None or any(
+        a is None and given is not None for a, given in zip(arrays, (x, y, sample_weight), strict=True)
+    ):
+        return None
+    for name, array in zip(("y", "sample_weight"), arrays[1:], strict=True):
+        if array is not None and len(array) != len(arrays[0]):
+            raise DataError(
+                f"{name} must have one entry per sample. Received {len(arrays[0])} samples and {len(array)} entries."
+            )
+    return tuple(arrays)
+
+
+def of_validation(data):
+    """The same for `validation_data`: samples, or a tuple (x, y) or (x, y, sample_weight)."""
+    return of(*data) if isinstance(data, tuple) else of(data)
+
+
+def split(arrays, share):
+    """The arrays without their last `share`, and that share, as Keras' `validation_split` takes it."""
+    samples = len(arrays[0])
+    kept = int(np.floor(samples * (1 - share)))
+    if not 0 < share < 1 or kept == 0:
+        raise DataError(
+            f"validation_split must leave samples on both sides. Received validation_split={share} with {samples}"
+            " samples."
+        )
+    return tuple(tuple(None if a is None else a[part] for a in arrays) for part in (slice(kept), slice(kept, None)))
+
+
+def class_weights(weights, y, sample_weight):
+    """One weight per sample from a dictionary of weights by class; classes that it does not name weigh 1."""
+    if sample_weight is not None or y is None:
+        raise DataError("class_weight needs labels y, and cannot be combined with sample_weight.")
+    classes = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y)).astype("int64")
+    table = np.ones(max(int(classes.max()), *weights) + 1, "float32")
+    table[list(weights)] = list(weights.values())
+    return table[classes]
+
+
+def _array(x):
+    """`x` as an array whose floats are float32; None if it is not an array."""
+    tensorflow = sys.modules.get("tensorflow")
+    if isinstance(x, list) or (tensorflow is not None and isinstance(x, tensorflow.Tensor)):
+        x = np.asarray(x)
+    if not isinstance(x, np.ndarray) or x.dtype.kind not in "fiub":
+        return None
+    return x.astype("float32") if x.dtype.kind == "f" and x.dtype != np.float32 else x

@@ -1,0 +1,250 @@
+"""The compiled training engine: Keras' own `fit` and `evaluate`, fed with compiled chunks instead of batches."""
+
+import contextlib
+import types
+
+import keras
+import tensorflow as tf
+
+from zoo import checks
+from zoo.data.source import Source
+from zoo.training import arrays, compilation
+from zoo.training.chunks import Begin, Chunks, Program, chunk_length, sees_every_batch, whole_divisor
+from zoo.training.resident import Resident
+
+_STREAMED_STEPS = 32  # steps per call, at most, when batches come from a stream
+_DEFAULT_BATCH_SIZE = 32
+
+
+class CompiledTraining:
+    """Mixin before `keras.Model`: `fit` and `evaluate` on arrays run in compiled chunks.
+
+    The arrays stay in memory once, 8-bit pixels as such; each epoch draws one permutation; batches are gathered inside
+    the compiled program, which takes many steps per call. Keras runs the epochs, callbacks, validation and history as
+    always: this class hands it another `train_function`, through the hook `make_train_function`, and a dataset that
+    only counts.
+
+    What is not an array (a `tf.data.Dataset`, a generator) streams through Keras' own loop, and so do the rare cases
+    that chunks do not know: eager execution, several replicas, a `train_step` of one's own, `steps_per_epoch`.
+    """
+
+    _steps_asked = None
+
+    def compile(self, optimizer="adam", loss=None, *, jit_compile=True, steps_per_execution="auto", **keras_arguments):
+        """`keras.Model.compile`, with XLA and an automatic chunk length as defaults.
+
+        Args:
+            optimizer, loss: as for Keras.
+            jit_compile: True, False, or "auto": XLA except for convolutions on a CPU, which it slows down. A layer that
+                XLA cannot compile is named in a warning, and training then runs without XLA.
+            steps_per_execution: the chunk length: steps per call of the compiled program. Callbacks and the progress
+                bar see the end of each chunk. "auto" is about a quarter of a second's work on two CPU cores, or one
+                step if a callback looks at every batch.
+            **keras_arguments: all others of `keras.Model.compile`.
+        """
+        automatic = steps_per_execution == "auto"
+        self._steps_asked = None if automatic else checks.positive_integer("steps_per_execution", steps_per_execution)
+        self._chunks = types.SimpleNamespace(train=None, test=None)
+        self._programs = types.SimpleNamespace(train=None, test=None)
+        jit_compile = compilation.choose(self, jit_compile)
+        with compilation.verified(self, jit_compile):
+            super().compile(
+                optimizer=optimizer,
+                loss=loss,
+                jit_compile=jit_compile,
+                steps_per_execution=self._steps_asked or 1,
+                **keras_arguments,
+            )
+
+    def get_compile_config(self):
+        """Arguments of `compile`, as Keras stores them."""
+        config = super().get_compile_config()
+        if config and self._steps_asked is None:
+            config["steps_per_execution"] = "auto"
+        return config
+
+    def compile_from_config(self, config):
+        """Compile from `get_compile_config()`; Keras calls this for a `.keras` file."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)  # so that its state can be loaded
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        *,
+        callbacks=None,
+        validation_data=None,
+        validation_split=0.0,
+        validation_batch_size=None,
+        validation_steps=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        steps_per_epoch=None,
+        **keras_arguments,
+    ):
+        """`keras.Model.fit`; `x` may also be a `zoo.data.Source`, with its labels as `y`."""
+        callbacks = _listed(callbacks)
+        samples = arrays.of(x, y, sample_weight)
+        if samples is None or steps_per_epoch or shuffle not in (True, False) or not self._chunks_apply():
+            steps = self._steps(callbacks, _STREAMED_STEPS, batch_size or _DEFAULT_BATCH_SIZE)
+            self._stream(whole_divisor(steps, steps_per_epoch, validation_steps))
+            return super().fit(
+                _for_keras(x),
+                y,
+                batch_size,
+                epochs,
+                callbacks=callbacks,
+                validation_data=_for_keras(validation_data),
+                validation_split=validation_split,
+                validation_batch_size=validation_batch_size,
+                validation_steps=validation_steps,
+                shuffle=shuffle and samples is not None,
+                class_weight=class_weight,
+                sample_weight=sample_weight,
+                steps_per_epoch=steps_per_epoch,
+                **keras_arguments,
+            )
+        if class_weight is not None:
+            samples = (*samples[:2], arrays.class_weights(class_weight, *samples[1:]))
+        held_out = arrays.of_validation(validation_data)
+        if validation_split and validation_data is None:
+            samples, held_out = arrays.split(samples, validation_split)
+        train = self._resident(x, samples, batch_size, shuffle)
+        steps = self._steps(callbacks, train.steps, train.batch_size)
+        test = None
+        if held_out is None or validation_steps:
+            steps = whole_divisor(steps, validation_steps)
+        else:
+            test = self._resident(
+                x if validation_data is None else validation_data, held_out, validation_batch_size or batch_size
+            )
+            test = Chunks(self, self._program("test"), test, steps)
+            validation_data, validation_steps = _endless(), test.data.steps
+        tolerant = any(isinstance(callback, keras.callbacks.TerminateOnNaN) for callback in callbacks)
+        train = Chunks(self, self._program("train"), train, steps, stop_at_nan=not tolerant)
+        with self._taking(steps, train, test):
+            return super().fit(
+                _endless(),
+                epochs=epochs,
+                steps_per_epoch=train.data.steps,
+                callbacks=[Begin(train, test), *callbacks],
+                validation_data=_for_keras(validation_data),
+                validation_steps=validation_steps,
+                shuffle=False,
+                **keras_arguments,
+            )
+
+    def evaluate(self, x=None, y=None, batch_size=None, *, sample_weight=None, steps=None, callbacks=None, **more):
+        """`keras.Model.evaluate`; `x` may also be a `zoo.data.Source`, with its labels as `y`."""
+        samples = None if "_use_cached_eval_dataset" in more else arrays.of(x, y, sample_weight)  # set by Keras' fit
+        if samples is None or steps or not self._chunks_apply():
+            x, more = _for_keras(x), {**more, "sample_weight": sample_weight, "steps": steps, "callbacks": callbacks}
+            return super().evaluate(x, y, batch_size, **more)
+        data = self._resident(x, samples, batch_size)
+        test = Chunks(self, self._program("test"), data, self._steps([], data.steps, data.batch_size))
+        with self._taking(test.length, self._chunks.train, test):
+            return super().evaluate(
+                _endless(), steps=data.steps, callbacks=[Begin(None, test), *_listed(callbacks)], **more
+            )
+
+    def predict(self, *arguments, **keras_arguments):
+        """`keras.Model.predict`, batch by batch also where a callback calls it during `fit`."""
+        before, self.steps_per_execution = self.steps_per_execution, 1
+        try:
+            return super().predict(*arguments, **keras_arguments)
+        finally:
+            self.steps_per_execution = before
+
+    def make_train_function(self, force=False):
+        """Keras' hook: the running chunks, or what Keras makes itself."""
+        if self._chunks.train is None:
+            return super().make_train_function(force)
+        self.train_function = self._chunks.train
+
+    def make_test_function(self, force=False):
+        """Keras' hook: the running chunks, or what Keras makes itself."""
+        if self._chunks.test is None:
+            return super().make_test_function(force)
+        self.test_function = self._chunks.test
+
+    def _chunks_apply(self):
+        """Whether chunks do the same as Keras' own loop would."""
+        own_steps = (
+            type(self).train_step is not keras.Model.train_step or type(self).test_step is not keras.Model.test_step
+        )
+        return (
+            self.compiled
+            and not self.run_eagerly
+            and not own_steps
+            and self.distribute_strategy.num_replicas_in_sync == 1
+        )
+
+    def _resident(self, given, samples, batch_size, shuffle=False):
+        """`samples` as Resident; 8-bit pixels of a Source become [0, 1] where the model does not take them raw."""
+        source = isinstance(given[0] if isinstance(given, tuple) else given, Source)
+        raw = any(x.dtype == "uint8" for x in getattr(self, "inputs", None) or ())
+        return Resident(
+            *samples,
+            batch_size=checks.positive_integer("batch_size", batch_size or _DEFAULT_BATCH_SIZE),
+            shuffle=shuffle,
+            scale_pixels=source and samples[0].dtype == "uint8" and not raw,
+            xla=self.jit_compile,
+        )
+
+    def _program(self, kind):
+        """The compiled program of training or test chunks, made once after each `compile`."""
+        if getattr(self._programs, kind) is None:
+            setattr(self._programs, kind, Program(self, getattr(self, f"{kind}_step")))
+        return getattr(self._programs, kind)
+
+    def _steps(self, callbacks, most, batch_size):
+        """Steps per call, `most` at most."""
+        if self._steps_asked is not None:
+            return min(self._steps_asked, most)
+        return 1 if any(map(sees_every_batch, callbacks)) else chunk_length(self, batch_size, most)
+
+    def _stream(self, steps):
+        """Make Keras' own loop take `steps` steps per call; its functions keep the number they were traced with."""
+        if steps != self.steps_per_execution:
+            self.steps_per_execution = steps
+            self.train_function = self.test_function = None
+
+    @contextlib.contextmanager
+    def _taking(self, steps, train, test):
+        """Hand `train` and `test` to Keras as its functions, and take them back at the end."""
+        before = self.steps_per_execution, self.train_function, self.test_function
+        chunks = self._chunks.train, self._chunks.test
+        self.steps_per_execution, self.train_function, self.test_function = steps, train, test
+        self._chunks.train, self._chunks.test = train, test
+        try:
+            yield
+        finally:
+            self.steps_per_execution, self.train_function, self.test_function = before
+            self._chunks.train, self._chunks.test = chunks
+
+
+def _endless():
+    """What Keras counts its steps on: it is never read, the chunks know their samples."""
+    return tf.data.Dataset.from_tensors(0).repeat()
+
+
+def _for_keras(data):
+    """`data` in a form that Keras' own loop takes."""
+    if isinstance(data, Source):
+        return data.pixels()
+    if isinstance(data, tuple):
+        return tuple(map(_for_keras, data))
+    return data
+
+
+def _listed(callbacks):
+    """`callbacks` as a list."""
+    if callbacks is None:
+        return []
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks.callbacks
+    return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
