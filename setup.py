@@ -33,6 +33,7 @@ setup(
         "scikit-learn>=1.6,<2",
         "matplotlib>=3.9,<4",
         "numpy>=2.0,<3",
+        "scipy>=1.13,<2",
         "click>=8.1,<9",
         "rich>=13.7,<16",
         "tqdm>=4.66,<5",

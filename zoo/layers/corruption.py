@@ -11,10 +11,12 @@ Source: Vincent et al., "Stacked Denoising Autoencoders", JMLR 11 (2010), sectio
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from zoo.checks import in_range, positive_integer
 from zoo.errors import ConfigError
+from zoo.layers import noise
 from zoo.layers.described import Described
 
 
@@ -46,7 +48,7 @@ class Corruption(Described, keras.layers.Layer):
 
     def uniform(self, shape, low=0.0, high=1.0):
         """Fresh uniform numbers in [low, high), float32."""
-        return keras.random.uniform(shape, low, high, dtype="float32", seed=self.random)
+        return noise.uniform(shape, self.random, low, high)
 
     def keep(self, x, positions):
         """Uniform numbers of one per sample and position, shaped to broadcast over the channels of `x`."""
@@ -67,8 +69,7 @@ class Gaussian(Corruption):
         super().__init__(stddev=in_range("stddev", stddev, 0, math.inf))
 
     def corrupt(self, x):
-        noise = keras.random.normal(ops.shape(x), stddev=self.stddev, dtype="float32", seed=self.random)
-        return x + ops.cast(noise, x.dtype)
+        return x + ops.cast(self.stddev * noise.normal(ops.shape(x), self.random), x.dtype)
 
 
 class Masking(Corruption):
@@ -153,16 +154,22 @@ class Affine(Corruption):
         batch, (height, width) = ops.shape(x)[0], x.shape[1:3]
 
         def draw(limit):
-            return self.uniform((batch, 1), -limit, limit)
+            return self.uniform((batch,), -limit, limit)
 
         angle, zoom, shear = draw(math.radians(self.rotation)), 1 + draw(self.scale), draw(self.shear)
         cosine, sine = zoom * ops.cos(angle), zoom * ops.sin(angle)
-        y = ops.repeat(ops.arange(height, dtype="float32"), width)[None] - (height - 1) / 2
-        x_position = ops.tile(ops.arange(width, dtype="float32"), height)[None] - (width - 1) / 2
-        x_sheared = x_position + shear * y
-        source_y = sine * x_sheared + cosine * y + (height - 1) / 2 + draw(self.shift)
-        source_x = cosine * x_sheared - sine * y + (width - 1) / 2 + draw(self.shift)
+        rows = [sine, sine * shear + cosine, draw(self.shift), cosine, cosine * shear - sine, draw(self.shift)]
+        # A product of matrices, not a sum of products: XLA would compute the cosines anew for every pixel.
+        places = ops.reshape(ops.stack(rows, axis=1), (-1, 3)) @ _centred_grid(height, width)
+        places = ops.reshape(places, (-1, 2, height * width))
+        source_y, source_x = places[:, 0] + (height - 1) / 2, places[:, 1] + (width - 1) / 2
         return ops.cast(_bilinear(x, source_y, source_x), x.dtype)
+
+
+def _centred_grid(height, width):
+    """(3, height · width): x and y of every pixel, counted from the image's centre, and ones."""
+    y, x = np.mgrid[:height, :width].reshape(2, -1).astype("float32")
+    return ops.convert_to_tensor(np.stack([x - (width - 1) / 2, y - (height - 1) / 2, np.ones_like(x)]))
 
 
 def _bilinear(images, y, x):
