@@ -12,14 +12,16 @@ import numpy as np
 
 from zoo.data.resizing import resize
 from zoo.data.source import Source
+from zoo.data.stream import Stream, stream_of
 from zoo.errors import unknown_name
 
-__all__ = ["Source", "load", "resize", "samples_like"]
+__all__ = ["Source", "Stream", "load", "resize", "samples_like"]
 
 _SPLITS = ("train", "test", "all")
+_SHARE_OF_MEMORY = 0.25  # of what is free; larger datasets are streamed
 
 
-def load(dataset, split="train", *, shape=None):
+def load(dataset, split="train", *, shape=None, stream=False):
     """Load one split of a dataset.
 
     Args:
@@ -27,9 +29,11 @@ def load(dataset, split="train", *, shape=None):
             a .npy or .npz file; an array (samples, ...); or a `Source`, returned unchanged.
         split: "train", "test" or "all". Arrays and files have one split, which is returned for each of them.
         shape: bring images to this (height, width, channels); None keeps their own.
+        stream: True to read the images of a folder or a TFDS dataset as they are needed; False to read them into memory
+            now; "auto" to stream what is larger than a quarter of the free memory.
 
     Returns:
-        Source.
+        Source, or Stream.
 
     Raises:
         UnknownNameError: an unknown split or dataset; the nearest names are listed.
@@ -39,12 +43,12 @@ def load(dataset, split="train", *, shape=None):
     """
     if split not in _SPLITS:
         raise unknown_name("split", split, _SPLITS)
-    source = _load(dataset, split, shape)
+    source = _load(dataset, split, shape, stream)
     return source if shape is None else source.resized(shape)
 
 
-def _load(dataset, split, shape):
-    if isinstance(dataset, Source):
+def _load(dataset, split, shape, stream):
+    if isinstance(dataset, (Source, Stream)):
         return dataset
     if isinstance(dataset, np.ndarray) or hasattr(dataset, "__array__"):
         from zoo.data.arrays import from_array
@@ -61,12 +65,30 @@ def _load(dataset, split, shape):
 
         return load_file(path)
     if path.is_dir() or isinstance(dataset, pathlib.Path) or "/" in text or "\\" in text:
-        from zoo.data.folder import load_folder
+        from zoo.data.folder import open_folder
 
-        return load_folder(path, split, shape)
-    from zoo.data.public import load_public
+        parts, description = open_folder(path, split)
+        title = repr(description["name"])
+    else:
+        from zoo.data.public import open_public
 
-    return load_public(text, split, shape)
+        parts, description = open_public(text, split)
+        title = f"{text}/{split}"
+    if stream is True or (stream == "auto" and _is_large(parts, shape)):
+        return stream_of(parts, shape, title, **description)
+    from zoo.data.reading import read
+
+    return Source(*read(parts, shape, title), **description)
+
+
+def _is_large(parts, shape):
+    import psutil
+
+    shape = tuple(shape or parts[0][0].element_spec["image"].shape)
+    if None in shape:
+        return False
+    pixels = sum(count for _, count in parts) * int(np.prod(shape))
+    return pixels > _SHARE_OF_MEMORY * psutil.virtual_memory().available
 
 
 def samples_like(shape, count):

@@ -2,18 +2,18 @@
 
 import pathlib
 
-from zoo.data.source import Source
 from zoo.errors import DataError, DataNotFoundError, unknown_name
 
 
-def load_public(name, split, shape=None):
-    """One split of a TFDS image dataset as a `Source` of uint8 pixels; downloaded and prepared if it is not there yet.
+def open_public(name, split):
+    """One split of a TFDS image dataset, not yet read; downloaded and prepared if it is not there yet.
 
     TFDS looks in the directory that its own variable TFDS_DATA_DIR names, by default ~/tensorflow_datasets.
+
+    Returns:
+        the same as `open_folder`.
     """
     import tensorflow_datasets as tfds
-
-    from zoo.data.reading import read
 
     try:
         builder = tfds.builder(name)
@@ -28,9 +28,9 @@ def load_public(name, split, shape=None):
         raise unknown_name(f"split of dataset {name!r}", split, [*splits, "all"])
     count = splits.total_num_examples if split == "all" else splits[split].num_examples
     dataset = builder.as_dataset(split=split, shuffle_files=False)
-    images, labels = read([(dataset, count)], shape, f"{name}/{split}")
     class_names = tuple(getattr(features["label"], "names", None) or ()) if "label" in features else ()
-    return Source(images, labels, name=name, split=split, version=str(builder.info.version), class_names=class_names)
+    version = str(builder.info.version)
+    return [(dataset, count)], {"name": name, "split": split, "version": version, "class_names": class_names}
 
 
 def _prepare(builder, name):

@@ -28,11 +28,6 @@ def of(x, y=None, sample_weight=None):
     return tuple(arrays)
 
 
-def of_validation(data):
-    """The same for `validation_data`: samples, or a tuple (x, y) or (x, y, sample_weight)."""
-    return of(*data) if isinstance(data, tuple) else of(data)
-
-
 def split(arrays, share):
     """The arrays without their last `share`, and that share, as Keras' `validation_split` takes it."""
     samples = len(arrays[0])

@@ -1,4 +1,4 @@
-"""Compiled chunks: many steps over resident samples as one program."""
+"""Compiled chunks: many steps as one program."""
 
 import math
 
@@ -15,7 +15,7 @@ _WORK_PER_ACTIVATION = 20  # an element that is written and read again costs lik
 
 
 class Program:
-    """The compiled program of a chunk, ``(data, order, begin, end) -> (failed, logs)``.
+    """The compiled program of a chunk, ``(data, tensors, order, begin, end) -> (failed, logs)``.
 
     It takes the batches `begin` to `end` of `order` one after the other, and stops after the first whose loss is not
     finite, whose number is `failed`, else -1. How many steps it takes is decided when it is called, so one compiled
@@ -30,9 +30,9 @@ class Program:
     def __init__(self, model, step):
         self.model, self.step, self.compiled = model, step, {}
 
-    def __call__(self, data, order, begin, end):
-        key = data.scale_pixels, data.shapes, *[(t.shape, t.dtype) for t in (*tf.nest.flatten(data.tensors), order)]
-        arguments = data.tensors, order, tf.constant(begin), tf.constant(end)
+    def __call__(self, data, tensors, order, begin, end):
+        key = data.scale_pixels, data.shapes, *[(t.shape, t.dtype) for t in (*tf.nest.flatten(tensors), order)]
+        arguments = tensors, order, tf.constant(begin), tf.constant(end)
         if key not in self.compiled:
             self.compiled[key] = self._compile(data.shapes, data.scale_pixels).get_concrete_function(*arguments)
         return self.compiled[key](*arguments)
@@ -58,36 +58,31 @@ class Chunks:
     Args:
         model: compiled keras.Model.
         run: its `Program`.
-        data: Resident.
+        data: Resident or Streamed.
         length: steps per call.
         stop_at_nan: raise `TrainingError` when the loss is not finite.
     """
 
     def __init__(self, model, run, data, length, *, stop_at_nan=False):
         self.model, self.run, self.data, self.length, self.stop_at_nan = model, run, data, length, stop_at_nan
+        data.length = length
 
     def begin(self, epoch=0, done=0):
         """Start an epoch; its first `done` steps are taken already."""
         self.epoch, self.taken, self.done = epoch, 0, done
-        self.full, self.rest = self.data.order(epoch)
+        self.data.begin(epoch, done)
 
     def __call__(self, iterator):
         """Take the next chunk; returns the metrics so far as a dictionary of tensors."""
         begin = max(self.taken, self.done)
         self.taken = min(self.taken + self.length, self.data.steps)
         logs = None
-        full = self.full.shape[0]
-        if begin < min(self.taken, full):
-            logs = self._take(self.full, begin, min(self.taken, full), first=0)
-        if begin < self.taken and self.taken > full:
-            logs = self._take(self.rest, 0, 1, first=full)
+        if begin < self.taken:
+            for tensors, order, start, stop, first in self.data.take(begin, self.taken):
+                failed, logs = self.run(self.data, tensors, order, start, stop)
+                if self.stop_at_nan and int(failed) >= 0:
+                    raise diverged(float(logs["loss"]), self.epoch, int(failed) + first)
         return self.model.get_metrics_result() if logs is None else logs
-
-    def _take(self, order, begin, end, first):
-        failed, logs = self.run(self.data, order, begin, end)
-        if self.stop_at_nan and int(failed) >= 0:
-            raise diverged(float(logs["loss"]), self.epoch, int(failed) + first)
-        return logs
 
 
 class Begin(keras.callbacks.Callback):

@@ -8,9 +8,11 @@ import tensorflow as tf
 
 from zoo import checks
 from zoo.data.source import Source
+from zoo.data.stream import Stream
 from zoo.training import arrays, compilation
 from zoo.training.chunks import Begin, Chunks, Program, chunk_length, sees_every_batch, whole_divisor
 from zoo.training.resident import Resident
+from zoo.training.streamed import Streamed
 
 _STREAMED_STEPS = 32  # steps per call, at most, when batches come from a stream
 _DEFAULT_BATCH_SIZE = 32
@@ -88,51 +90,52 @@ class CompiledTraining:
     ):
         """`keras.Model.fit`; `x` may also be a `zoo.data.Source`, with its labels as `y`."""
         callbacks = _listed(callbacks)
-        samples = arrays.of(x, y, sample_weight)
+        samples = _samples(x, y, sample_weight)
         if samples is None or steps_per_epoch or shuffle not in (True, False) or not self._chunks_apply():
             steps = self._steps(callbacks, _STREAMED_STEPS, batch_size or _DEFAULT_BATCH_SIZE)
             self._stream(whole_divisor(steps, steps_per_epoch, validation_steps))
+            x, batch_size = _for_keras(x, batch_size)
             return super().fit(
-                _for_keras(x),
+                x,
                 y,
                 batch_size,
                 epochs,
                 callbacks=callbacks,
-                validation_data=_for_keras(validation_data),
+                validation_data=_for_keras(validation_data, batch_size)[0],
                 validation_split=validation_split,
                 validation_batch_size=validation_batch_size,
                 validation_steps=validation_steps,
-                shuffle=shuffle and samples is not None,
+                shuffle=shuffle and isinstance(samples, tuple),
                 class_weight=class_weight,
                 sample_weight=sample_weight,
                 steps_per_epoch=steps_per_epoch,
                 **keras_arguments,
             )
-        if class_weight is not None:
-            samples = (*samples[:2], arrays.class_weights(class_weight, *samples[1:]))
-        held_out = arrays.of_validation(validation_data)
-        if validation_split and validation_data is None:
-            samples, held_out = arrays.split(samples, validation_split)
-        train = self._resident(x, samples, batch_size, shuffle)
-        steps = self._steps(callbacks, train.steps, train.batch_size)
-        test = None
+        held_out = _samples(*validation_data) if isinstance(validation_data, tuple) else _samples(validation_data)
+        if isinstance(samples, tuple):
+            if class_weight is not None:
+                samples = (*samples[:2], arrays.class_weights(class_weight, *samples[1:]))
+            if validation_split and validation_data is None:
+                samples, held_out = arrays.split(samples, validation_split)
+        batch_size = checks.positive_integer("batch_size", batch_size or _DEFAULT_BATCH_SIZE)
+        train = self._data(x, samples, batch_size, callbacks, shuffle)
+        length, test = train.length, None
         if held_out is None or validation_steps:
-            steps = whole_divisor(steps, validation_steps)
+            length = whole_divisor(length, validation_steps)
         else:
-            test = self._resident(
-                x if validation_data is None else validation_data, held_out, validation_batch_size or batch_size
-            )
-            test = Chunks(self, self._program("test"), test, steps)
+            given = x if validation_data is None else validation_data
+            test = self._data(given, held_out, validation_batch_size or batch_size, callbacks)
+            test = Chunks(self, self._program("test"), test, length)
             validation_data, validation_steps = _endless(), test.data.steps
         tolerant = any(isinstance(callback, keras.callbacks.TerminateOnNaN) for callback in callbacks)
-        train = Chunks(self, self._program("train"), train, steps, stop_at_nan=not tolerant)
-        with self._taking(steps, train, test):
+        train = Chunks(self, self._program("train"), train, length, stop_at_nan=not tolerant)
+        with self._taking(length, train, test):
             return super().fit(
                 _endless(),
                 epochs=epochs,
                 steps_per_epoch=train.data.steps,
                 callbacks=[Begin(train, test), *callbacks],
-                validation_data=_for_keras(validation_data),
+                validation_data=_for_keras(validation_data)[0],
                 validation_steps=validation_steps,
                 shuffle=False,
                 **keras_arguments,
@@ -140,13 +143,15 @@ class CompiledTraining:
 
     def evaluate(self, x=None, y=None, batch_size=None, *, sample_weight=None, steps=None, callbacks=None, **more):
         """`keras.Model.evaluate`; `x` may also be a `zoo.data.Source`, with its labels as `y`."""
-        samples = None if "_use_cached_eval_dataset" in more else arrays.of(x, y, sample_weight)  # set by Keras' fit
+        samples = None if "_use_cached_eval_dataset" in more else _samples(x, y, sample_weight)  # set by Keras' fit
         if samples is None or steps or not self._chunks_apply():
-            x, more = _for_keras(x), {**more, "sample_weight": sample_weight, "steps": steps, "callbacks": callbacks}
+            x, batch_size = _for_keras(x, batch_size)
+            more = {**more, "sample_weight": sample_weight, "steps": steps, "callbacks": callbacks}
             return super().evaluate(x, y, batch_size, **more)
-        data = self._resident(x, samples, batch_size)
-        test = Chunks(self, self._program("test"), data, self._steps([], data.steps, data.batch_size))
-        with self._taking(test.length, self._chunks.train, test):
+        batch_size = checks.positive_integer("batch_size", batch_size or _DEFAULT_BATCH_SIZE)
+        data = self._data(x, samples, batch_size, [])
+        test = Chunks(self, self._program("test"), data, data.length)
+        with self._taking(data.length, self._chunks.train, test):
             return super().evaluate(
                 _endless(), steps=data.steps, callbacks=[Begin(None, test), *_listed(callbacks)], **more
             )
@@ -183,15 +188,20 @@ class CompiledTraining:
             and self.distribute_strategy.num_replicas_in_sync == 1
         )
 
-    def _resident(self, given, samples, batch_size, shuffle=False):
-        """`samples` as Resident; 8-bit pixels of a Source become [0, 1] where the model does not take them raw."""
-        source = isinstance(given[0] if isinstance(given, tuple) else given, Source)
+    def _data(self, given, samples, batch_size, callbacks, shuffle=False):
+        """`samples`, which were `given` in this form, for `Chunks`."""
+        given = given[0] if isinstance(given, tuple) else given
+        count = len(samples[0] if isinstance(samples, tuple) else samples)
+        length = self._steps(callbacks, -(-count // batch_size), batch_size)
+        if isinstance(samples, Stream):
+            return Streamed(samples, batch_size=batch_size, length=length, shuffle=shuffle)
         raw = any(x.dtype == "uint8" for x in getattr(self, "inputs", None) or ())
         return Resident(
             *samples,
-            batch_size=checks.positive_integer("batch_size", batch_size or _DEFAULT_BATCH_SIZE),
+            batch_size=batch_size,
+            length=length,
             shuffle=shuffle,
-            scale_pixels=source and samples[0].dtype == "uint8" and not raw,
+            scale_pixels=isinstance(given, Source) and samples[0].dtype == "uint8" and not raw,
             xla=self.jit_compile,
         )
 
@@ -232,13 +242,21 @@ def _endless():
     return tf.data.Dataset.from_tensors(0).repeat()
 
 
-def _for_keras(data):
-    """`data` in a form that Keras' own loop takes."""
+def _samples(x, y=None, sample_weight=None):
+    """What chunks can take: the arrays (x, y, sample_weight), or a Stream; None for all else."""
+    return x if isinstance(x, Stream) and y is None else arrays.of(x, y, sample_weight)
+
+
+def _for_keras(data, batch_size=None):
+    """`data` in a form that Keras' own loop takes, and the batch size to go with it."""
     if isinstance(data, Source):
-        return data.pixels()
+        return data.pixels(), batch_size
+    if isinstance(data, Stream):
+        batches = data.images().batch(batch_size or _DEFAULT_BATCH_SIZE)
+        return batches.map(lambda x: tf.cast(x, tf.float32) / 255.0).prefetch(tf.data.AUTOTUNE), None
     if isinstance(data, tuple):
-        return tuple(map(_for_keras, data))
-    return data
+        return tuple(_for_keras(part)[0] for part in data), batch_size
+    return data, batch_size
 
 
 def _listed(callbacks):

@@ -7,6 +7,7 @@ import numpy as np
 
 from zoo import checks
 from zoo.data.source import Source
+from zoo.data.stream import Stream
 from zoo.errors import DataError
 
 _DEFAULT_BATCH_SIZE = 32
@@ -27,6 +28,9 @@ def samples(model, x, y, batch_size, name="x"):
         if y is not None:
             raise DataError(f"{name} is a dataset, so targets must come from it: leave y out.")
         return _dataset(model, x, batch_size, name), None, None
+    if isinstance(x, Stream):
+        checks.check_shape((len(x), *x.shape), model.input_shape, name=name)
+        return x, y, batch_size
     if _is_iterable_of_batches(x):
         return x, y, batch_size
     if isinstance(x, Source) and x.images.dtype == np.uint8:  # in range by its type, and a quarter of the memory

@@ -15,6 +15,7 @@ class Resident:
         y: array of targets (samples, ...), or None.
         sample_weight: array (samples,), or None.
         batch_size: samples per step; the last step of an epoch takes what remains.
+        length: steps of a chunk.
         shuffle: draw a new permutation for every epoch, from NumPy's global random state at this moment; else keep the
             order of the arrays.
         scale_pixels: divide `x` by 255 in every batch, giving float32 in [0, 1].
@@ -25,9 +26,11 @@ class Resident:
         steps: steps of an epoch, the short last one included.
     """
 
-    def __init__(self, x, y=None, sample_weight=None, *, batch_size, shuffle=False, scale_pixels=False, xla=False):
+    def __init__(
+        self, x, y=None, sample_weight=None, *, batch_size, length=1, shuffle=False, scale_pixels=False, xla=False
+    ):
         self.samples = len(x)
-        self.batch_size = batch_size
+        self.batch_size, self.length = batch_size, length
         self.steps = -(-self.samples // batch_size)
         self.scale_pixels = scale_pixels
         self.shapes = tuple(None if a is None else a.shape[1:] for a in (x, y, sample_weight))
@@ -47,6 +50,19 @@ class Resident:
         indices = indices.astype("int32")
         whole = indices[: full * self.batch_size].reshape(full, self.batch_size)
         return tf.constant(whole), tf.constant(indices[None, full * self.batch_size :]) if rest else None
+
+    def begin(self, epoch, done):
+        """Start an epoch, of which `done` steps are taken already."""
+        self._order = self.order(epoch)
+
+    def take(self, begin, end):
+        """The steps `begin` to `end` as calls of a program: (tensors, order, begin, end, number of the first step)."""
+        full, rest = self._order
+        whole = full.shape[0]
+        if begin < min(end, whole):
+            yield self.tensors, full, begin, min(end, whole), 0
+        if end > whole:
+            yield self.tensors, rest, 0, 1, whole
 
 
 def gather(tensors, shapes, indices, scale_pixels):
