@@ -113,17 +113,23 @@ def show(name, as_json):
     "-o", "--output", type=click.Path(path_type=pathlib.Path), help="Directory to write [default: trained/NAME]."
 )
 @click.option("--resume/--no-resume", default=True, help="Go on from the checkpoint of an interrupted training.")
+@click.option(
+    "--stream/--no-stream",
+    default=None,
+    help="Read the images anew in every epoch, or keep them in memory [default: by their size].",
+)
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def train(name, output, resume, quiet):
+def train(name, output, resume, stream, quiet):
     """Train a set by its recipe: writes config, weights, metadata and README card."""
     _load_tensorflow()
     from zoo.workflow import find_recipe
 
     output = output or pathlib.Path("trained") / find_recipe(name).absolute().parent.name
     try:
-        zoo.train(name, output, resume=resume, verbose=0 if quiet else "auto")
+        stream = "auto" if stream is None else stream
+        zoo.train(name, output, resume=resume, stream=stream, verbose=0 if quiet else "auto")
     except KeyboardInterrupt:
-        click.echo(f"\nInterrupted. To go on after the last whole epoch: zoo train {name} --output {output}", err=True)
+        click.echo(f"\nInterrupted. To go on where it stopped: zoo train {name} --output {output}", err=True)
         raise click.exceptions.Exit(130) from None
     card = zoo.card(output)
     click.echo(f"Wrote {output}: " + ", ".join(f"{key} {value:.5g}" for key, value in card.metrics.items()))
@@ -221,6 +227,59 @@ def demo(output, draws, labels, as_json):
     from zoo.demo import run
 
     run(output, draws=draws, labels_per_class=labels, as_json=as_json)
+
+
+@main.group()
+def benchmark():
+    """Measure zoo beside its competitors on this machine."""
+
+
+@benchmark.command("train")
+@click.option("--model", "models", multiple=True, help="Network to train; repeat for several [default: all].")
+@click.option(
+    "--repeats", default=5, show_default=True, type=click.IntRange(min=1), help="Measured epochs of each competitor."
+)
+@click.option(
+    "--samples", type=click.IntRange(min=1), help="Samples per epoch at most [default: one to three seconds' worth]."
+)
+@click.option("--skip-plot", is_flag=True, help="Leave out the epochs of up to a million samples: no plot, no memory.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=pathlib.Path), help="Directory to write [default: benchmark/train]."
+)
+@click.option("--from-json", "stored", help="Measure nothing: write page and plot of this benchmark.json anew.")
+@_json
+def benchmark_train(models, repeats, samples, skip_plot, output, stored, as_json):
+    """Train the same networks with zoo, Keras, PyTorch and pythae, in turns, and compare samples per second.
+
+    Writes benchmark.json, the page training.md and the plot samples.png. The networks are 784-16-784, deep,
+    strided-convolutional, paper-convolutional and denoising. PyTorch and pythae take part where they are installed:
+    pip install autoencoder-zoo[bench].
+    """
+    output = output or pathlib.Path("benchmark") / "train"
+    if stored:
+        from zoo.benchmark import report
+
+        results = report.read(stored)
+        report.write(results, output)
+    else:
+        _load_tensorflow()
+        from zoo.benchmark import report, train
+
+        options = [*(f"--model {model}" for model in models), f"--repeats {repeats}"]
+        options += [f"--samples {samples}"] * bool(samples) + ["--skip-plot"] * skip_plot
+        results = train.run(
+            output,
+            models,
+            repeats=repeats,
+            samples=samples,
+            curve_and_memory=not skip_plot,
+            command=" ".join(["zoo benchmark train", *options]),
+        )
+    if as_json:
+        click.echo(json.dumps(results, indent=2))
+        return
+    _print_table(report.rows(results), False)
+    click.echo(f"Wrote {output}.")
 
 
 def _print_table(rows, as_json, empty="Nothing to show."):

@@ -15,16 +15,19 @@ from zoo.training.recipe import FILE_NAME, read_recipe
 _CHECKPOINT = ".checkpoint"
 
 
-def train(recipe_or_name, output_directory, *, resume=True, verbose="auto"):
+def train(recipe_or_name, output_directory, *, resume=True, stream="auto", verbose="auto"):
     """Train a model by its recipe and write the whole set: config, weights, metadata, README card, recipe.
 
-    After every epoch a checkpoint is kept in the output directory; an interrupted training goes on from there. The set
-    itself is written at the end, all files together.
+    Checkpoints are kept in the output directory, at most 15 seconds and one chunk of steps apart. An interrupted or
+    killed training goes on from there and ends with the very weights of one that ran through, on the same machine. The
+    set itself is written at the end, all files together.
 
     Args:
         recipe_or_name: path of a ``recipe.toml`` or of its folder, or a name of the catalog.
         output_directory: where the set is written; created if needed.
         resume: go on from the checkpoint of an interrupted training, if there is one.
+        stream: True to read the images anew in every epoch, False to keep them in memory, "auto" to stream datasets
+            larger than a quarter of the free memory.
         verbose: progress bar, as for `keras.Model.fit`.
 
     Returns:
@@ -32,7 +35,8 @@ def train(recipe_or_name, output_directory, *, resume=True, verbose="auto"):
 
     Raises:
         UnknownNameError: an unknown name, or an unknown key in the recipe.
-        ConfigError: a value in the recipe is missing or invalid.
+        ConfigError: a value in the recipe is missing or invalid, or the checkpoint is of another recipe.
+        TrainingError: the loss became NaN or infinite.
         DataNotFoundError: the dataset cannot be had.
         OutputError: the output directory cannot be written.
 
@@ -52,8 +56,9 @@ def train(recipe_or_name, output_directory, *, resume=True, verbose="auto"):
     started = time.monotonic()
     model = build(recipe)
     shape = model.input_shape if len(model.input_shape) == 3 else None
-    source = data.load(recipe.dataset, "train", shape=shape)
-    run(recipe, model, source, checkpoint_directory=output_directory / _CHECKPOINT, resume=resume, verbose=verbose)
+    source = data.load(recipe.dataset, "train", shape=shape, stream=stream)
+    checkpoint = output_directory / _CHECKPOINT
+    run(recipe, model, source, checkpoint_directory=checkpoint, resume=resume, verbose=verbose)
     seconds = time.monotonic() - started
     save(
         model,
@@ -71,6 +76,7 @@ def train(recipe_or_name, output_directory, *, resume=True, verbose="auto"):
             "versions": _versions(),
         },
     )
+    shutil.rmtree(checkpoint, ignore_errors=True)
     if path.resolve() != (output_directory / FILE_NAME).resolve():
         shutil.copyfile(path, output_directory / FILE_NAME)
     return model

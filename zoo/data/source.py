@@ -60,6 +60,10 @@ class Source:
         labels = None if self.labels is None else self.labels[indices]
         return dataclasses.replace(self, images=self.images[indices], labels=labels)
 
+    def part(self, begin, end):
+        """The samples from number `begin` up to `end`, as a Source that shares their memory."""
+        return self.subset(slice(begin, end))
+
     def resized(self, shape):
         """The samples brought to `shape` by `zoo.data.resize`; unchanged if they have it."""
         from zoo.data.resizing import resize

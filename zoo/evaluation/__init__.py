@@ -7,11 +7,15 @@ from zoo.errors import DataError, unknown_name
 from zoo.evaluation.neighbours import knn_accuracy
 from zoo.evaluation.reconstruction import binary_cross_entropy, mean_squared_error
 
+_SAMPLES_OF_A_STREAM = 60_000
+
 METRICS = ("mse", "bce", "knn_accuracy")
 
 
 def evaluate(model_or_name, dataset=None, metrics=None):
     """Measure an autoencoder on the whole test split of a dataset.
+
+    Of a split larger than a quarter of the free memory, the first 60,000 samples are taken.
 
     Args:
         model_or_name: Autoencoder, or what `zoo.load` takes.
@@ -36,7 +40,7 @@ def evaluate(model_or_name, dataset=None, metrics=None):
         if metric not in METRICS:
             raise unknown_name("metric", metric, METRICS)
     model, dataset = _resolve(model_or_name, dataset)
-    test = data.load(dataset, "test", shape=model.input_shape if len(model.input_shape) == 3 else None)
+    test = _load(dataset, "test", model.input_shape if len(model.input_shape) == 3 else None)
     has_train_split = isinstance(dataset, str) and test.labels is not None and test.split == "test"
     possible = {"mse": True, "bce": model.unit_range, "knn_accuracy": has_train_split}
     if metrics is None:
@@ -52,10 +56,15 @@ def evaluate(model_or_name, dataset=None, metrics=None):
         measures = {"mse": mean_squared_error, "bce": binary_cross_entropy}
         results = {m: measures[m](pixels, reconstruction) for m in metrics if m in measures}
     if "knn_accuracy" in metrics:
-        train = data.load(dataset, "train", shape=test.shape)
+        train = _load(dataset, "train", test.shape)
         latents = [np.reshape(model.encode(part), (len(part), -1)) for part in (train, test)]
         results["knn_accuracy"] = knn_accuracy(latents[0], train.labels, latents[1], test.labels)
     return {metric: results[metric] for metric in metrics}
+
+
+def _load(dataset, split, shape):
+    source = data.load(dataset, split, shape=shape, stream="auto")
+    return source.head(_SAMPLES_OF_A_STREAM) if isinstance(source, data.Stream) else source
 
 
 def _resolve(model_or_name, dataset):

@@ -45,7 +45,7 @@ def class_weights(weights, y, sample_weight):
     if sample_weight is not None or y is None:
         raise DataError("class_weight needs labels y, and cannot be combined with sample_weight.")
     classes = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y)).astype("int64")
-    table = np.ones(max(int(classes.max()), *weights) + 1, "float32")
+    table = np.ones(max([int(classes.max()), *weights]) + 1, "float32")
     table[list(weights)] = list(weights.values())
     return table[classes]
 
@@ -57,4 +57,5 @@ def _array(x):
         x = np.asarray(x)
     if not isinstance(x, np.ndarray) or x.dtype.kind not in "fiub":
         return None
+    x = x.astype(x.dtype.newbyteorder("="), copy=False)  # DLPack knows no other
     return x.astype("float32") if x.dtype.kind == "f" and x.dtype != np.float32 else x

@@ -102,7 +102,8 @@ class Begin(keras.callbacks.Callback):
 
 def sees_every_batch(callback):
     """Whether a callback does something at every batch; Keras' own do so only if told by their frequency."""
-    for hook in ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"):
+    batches = [f"on_{kind}batch_{when}" for kind in ("train_", "test_", "") for when in ("begin", "end")]
+    for hook in batches:
         method = getattr(callback, hook)
         if hook in vars(callback):
             return True  # as `LambdaCallback` sets it
@@ -113,7 +114,7 @@ def sees_every_batch(callback):
 
 
 def _is_keras(method):
-    return method.__module__.startswith("keras.")
+    return method.__module__.startswith(("keras.", "zoo."))  # `Checkpoint` of zoo saves at the end of any chunk
 
 
 def chunk_length(model, batch_size, steps):

@@ -28,6 +28,9 @@ class CompiledTraining:
 
     What is not an array (a `tf.data.Dataset`, a generator) streams through Keras' own loop, and so do the rare cases
     that chunks do not know: eager execution, several replicas, a `train_step` of one's own, `steps_per_epoch`.
+
+    Attributes:
+        chunks: the running `Chunks`, as ``chunks.train`` and ``chunks.test``; None outside of `fit` and `evaluate`.
     """
 
     _steps_asked = None
@@ -46,9 +49,9 @@ class CompiledTraining:
         """
         automatic = steps_per_execution == "auto"
         self._steps_asked = None if automatic else checks.positive_integer("steps_per_execution", steps_per_execution)
-        self._chunks = types.SimpleNamespace(train=None, test=None)
+        self.chunks = types.SimpleNamespace(train=None, test=None)
         self._programs = types.SimpleNamespace(train=None, test=None)
-        jit_compile = compilation.choose(self, jit_compile)
+        jit_compile = compilation.choose(self, jit_compile) and not keras_arguments.get("run_eagerly")
         with compilation.verified(self, jit_compile):
             super().compile(
                 optimizer=optimizer,
@@ -92,7 +95,7 @@ class CompiledTraining:
         callbacks = _listed(callbacks)
         samples = _samples(x, y, sample_weight)
         if samples is None or steps_per_epoch or shuffle not in (True, False) or not self._chunks_apply():
-            steps = self._steps(callbacks, _STREAMED_STEPS, batch_size or _DEFAULT_BATCH_SIZE)
+            steps = self._steps_asked or self._steps(callbacks, _STREAMED_STEPS, batch_size or _DEFAULT_BATCH_SIZE)
             self._stream(whole_divisor(steps, steps_per_epoch, validation_steps))
             x, batch_size = _for_keras(x, batch_size)
             return super().fit(
@@ -113,10 +116,10 @@ class CompiledTraining:
             )
         held_out = _samples(*validation_data) if isinstance(validation_data, tuple) else _samples(validation_data)
         if isinstance(samples, tuple):
-            if class_weight is not None:
-                samples = (*samples[:2], arrays.class_weights(class_weight, *samples[1:]))
             if validation_split and validation_data is None:
                 samples, held_out = arrays.split(samples, validation_split)
+            if class_weight is not None:  # as for Keras, not for validation
+                samples = (*samples[:2], arrays.class_weights(class_weight, *samples[1:]))
         batch_size = checks.positive_integer("batch_size", batch_size or _DEFAULT_BATCH_SIZE)
         train = self._data(x, samples, batch_size, callbacks, shuffle)
         length, test = train.length, None
@@ -149,9 +152,9 @@ class CompiledTraining:
             more = {**more, "sample_weight": sample_weight, "steps": steps, "callbacks": callbacks}
             return super().evaluate(x, y, batch_size, **more)
         batch_size = checks.positive_integer("batch_size", batch_size or _DEFAULT_BATCH_SIZE)
-        data = self._data(x, samples, batch_size, [])
+        data = self._data(x, samples, batch_size, _listed(callbacks))
         test = Chunks(self, self._program("test"), data, data.length)
-        with self._taking(data.length, self._chunks.train, test):
+        with self._taking(data.length, self.chunks.train, test):
             return super().evaluate(
                 _endless(), steps=data.steps, callbacks=[Begin(None, test), *_listed(callbacks)], **more
             )
@@ -166,15 +169,15 @@ class CompiledTraining:
 
     def make_train_function(self, force=False):
         """Keras' hook: the running chunks, or what Keras makes itself."""
-        if self._chunks.train is None:
+        if self.chunks.train is None:
             return super().make_train_function(force)
-        self.train_function = self._chunks.train
+        self.train_function = self.chunks.train
 
     def make_test_function(self, force=False):
         """Keras' hook: the running chunks, or what Keras makes itself."""
-        if self._chunks.test is None:
+        if self.chunks.test is None:
             return super().make_test_function(force)
-        self.test_function = self._chunks.test
+        self.test_function = self.chunks.test
 
     def _chunks_apply(self):
         """Whether chunks do the same as Keras' own loop would."""
@@ -185,6 +188,7 @@ class CompiledTraining:
             self.compiled
             and not self.run_eagerly
             and not own_steps
+            and self._distribute_strategy is None  # else Keras builds the model on what it counts its steps on
             and self.distribute_strategy.num_replicas_in_sync == 1
         )
 
@@ -227,14 +231,14 @@ class CompiledTraining:
     def _taking(self, steps, train, test):
         """Hand `train` and `test` to Keras as its functions, and take them back at the end."""
         before = self.steps_per_execution, self.train_function, self.test_function
-        chunks = self._chunks.train, self._chunks.test
+        chunks = self.chunks.train, self.chunks.test
         self.steps_per_execution, self.train_function, self.test_function = steps, train, test
-        self._chunks.train, self._chunks.test = train, test
+        self.chunks.train, self.chunks.test = train, test
         try:
             yield
         finally:
             self.steps_per_execution, self.train_function, self.test_function = before
-            self._chunks.train, self._chunks.test = chunks
+            self.chunks.train, self.chunks.test = chunks
 
 
 def _endless():
@@ -265,4 +269,4 @@ def _listed(callbacks):
         return []
     if isinstance(callbacks, keras.callbacks.CallbackList):
         return callbacks.callbacks
-    return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+    return keras.tree.flatten(callbacks)  # Keras allows nested lists

@@ -19,7 +19,7 @@ def normalize_latent(model, images):
 
     Args:
         model: Autoencoder with a dense latent layer and ReLU or linear latent activation; changed in place.
-        images: float32 array (samples, *input_shape).
+        images: float32 array (samples, *input_shape), or a Source.
 
     Returns:
         s, as float.

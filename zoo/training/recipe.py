@@ -23,7 +23,8 @@ class Training:
         loss: a Keras loss name.
         seed: seed of initial weights, data order and corruption.
         validation_split: share of the training split held out at its end, in [0, 1); used to choose settings.
-        jit_compile: train with XLA; slower than without for convolutions on a CPU, faster for dense layers.
+        patience: stop after so many epochs without a lower validation loss, and keep the best weights; 0 never stops.
+        jit_compile: true, false, or "auto": train with XLA except for convolutions on a CPU, which it slows down.
         normalize_latent: scale the trained latent features to magnitudes of at most 1, see `normalize_latent`.
     """
 
@@ -35,7 +36,8 @@ class Training:
     loss: str = "mse"
     seed: int = 0
     validation_split: float = 0.0
-    jit_compile: bool = True
+    patience: int = 0
+    jit_compile: bool | str = "auto"
     normalize_latent: bool = False
 
     def __post_init__(self):
@@ -43,6 +45,10 @@ class Training:
         checks.positive_integer("batch_size", self.batch_size)
         checks.in_range("learning_rate", self.learning_rate, 0, 10, exclusive=True)
         checks.in_range("validation_split", self.validation_split, 0, 0.99)
+        if self.patience and not self.validation_split:
+            raise ConfigError("patience watches the validation loss: set validation_split too, for instance 0.1.")
+        if self.jit_compile not in (True, False, "auto"):
+            raise ConfigError(f"jit_compile must be true, false or 'auto'. Received: {self.jit_compile!r}.")
         if self.schedule not in ("constant", "cosine"):
             raise unknown_name("schedule", self.schedule, ("constant", "cosine"))
 

@@ -1,14 +1,21 @@
 """Training a model by a recipe."""
 
+import dataclasses
+import math
 import pathlib
 import shutil
+import sys
 
 import keras
-import numpy as np
 
-from zoo.errors import unknown_name
+from zoo.data.source import Source
+from zoo.data.stream import Stream
+from zoo.errors import TrainingError, unknown_name
 from zoo.families import from_config
+from zoo.training.checkpoint import Checkpoint
 from zoo.training.latent_scale import normalize_latent
+
+_SAMPLES_TO_NORMALIZE = 60_000  # of a stream
 
 
 def build(recipe):
@@ -18,47 +25,90 @@ def build(recipe):
 
 
 def run(recipe, model, source, *, checkpoint_directory, resume=True, verbose="auto"):
-    """Train `model` on `source` as the recipe says, with a checkpoint per epoch.
+    """Train `model` on `source` as the recipe says, with checkpoints from which it goes on exactly.
 
     Args:
         recipe: Recipe.
         model: Autoencoder from `build`.
-        source: zoo.data.Source of the training split.
-        checkpoint_directory: where the state of an unfinished training is kept; removed at its end.
+        source: zoo.data.Source or Stream of the training split.
+        checkpoint_directory: where the state of an unfinished training is kept.
         resume: go on from that state if there is one, else start anew.
-        verbose: as for `keras.Model.fit`.
+        verbose: as for `keras.Model.fit`; unless 0, says how the samples are held and where the training goes on.
 
     Returns:
-        keras.callbacks.History.
+        keras.callbacks.History, of all epochs.
+
+    Raises:
+        ConfigError: the state is of another recipe.
+        TrainingError: the loss became NaN or infinite; the last checkpoint before that is kept.
     """
     settings = recipe.training
     checkpoint_directory = pathlib.Path(checkpoint_directory)
     if not resume:
         shutil.rmtree(checkpoint_directory, ignore_errors=True)
-    images = source.pixels()
-    validation = None
+    train, validation = source, None
     if settings.validation_split:
-        held_out = int(np.ceil(len(images) * settings.validation_split))
-        images, validation = images[:-held_out], images[-held_out:]
-    steps = -(-len(images) // settings.batch_size) * settings.epochs
+        kept = len(source) - math.ceil(len(source) * settings.validation_split)
+        train, validation = source.part(0, kept), source.part(kept, len(source))
+    steps = -(-len(train) // settings.batch_size) * settings.epochs
     model.compile(
         optimizer=_optimizer(settings, steps),
         loss=_known("loss", settings.loss, keras.losses),
         metrics=["mse"],
         jit_compile=settings.jit_compile,
     )
-    history = model.fit(
-        images,
-        batch_size=settings.batch_size,
-        epochs=settings.epochs,
-        validation_data=validation,
-        callbacks=[keras.callbacks.BackupAndRestore(str(checkpoint_directory))],
-        verbose=verbose,
-    )
+    history = keras.callbacks.History()
+    callbacks = [history]
+    if settings.patience:
+        callbacks.append(keras.callbacks.EarlyStopping(patience=settings.patience, restore_best_weights=True))
+    checkpoint = Checkpoint(checkpoint_directory, _identity(recipe, source), callbacks)
+    if verbose:
+        _say(_held(train))
+        if checkpoint.restored:
+            _say(f"Going on from {checkpoint.place}, after the checkpoint in {str(checkpoint_directory)!r}.")
+    # The order of the samples is drawn from here, in a resumed process too.
+    keras.utils.set_random_seed(settings.seed)
+    with checkpoint.stopping(_say):
+        try:
+            model.fit(
+                train,
+                batch_size=settings.batch_size,
+                epochs=settings.epochs,
+                initial_epoch=checkpoint.epoch,
+                validation_data=validation,
+                callbacks=[*callbacks, checkpoint],
+                verbose=verbose,
+            )
+        except TrainingError as error:
+            kept = "The checkpoint before that is kept" if checkpoint.exists() else "There is no checkpoint yet"
+            raise TrainingError(f"{error} {kept} in {str(checkpoint_directory)!r}.") from None
     if settings.normalize_latent:
-        normalize_latent(model, images)
-    shutil.rmtree(checkpoint_directory, ignore_errors=True)
+        normalize_latent(model, train if isinstance(train, Source) else train.head(_SAMPLES_TO_NORMALIZE))
     return history
+
+
+def _identity(recipe, source):
+    """All that decides the result of a training, as a dictionary."""
+    return {
+        "dataset": recipe.dataset,
+        "samples": len(source),
+        "version": source.version,
+        "streamed": isinstance(source, Stream),
+        "model": recipe.model,
+        "training": dataclasses.asdict(recipe.training),
+    }
+
+
+def _held(source):
+    size = len(source) * math.prod(source.shape)
+    samples = f"{source.name}/{source.split}: {len(source):,} samples of shape {source.shape}"
+    if isinstance(source, Stream):
+        return f"{samples}, {size / 1e6:,.0f} MB of pixels: streamed from disk in every epoch."
+    return f"{samples}, {source.images.nbytes / 1e6:,.0f} MB: kept in memory."
+
+
+def _say(text):
+    print(text, file=sys.stderr, flush=True)
 
 
 def _optimizer(settings, steps):
