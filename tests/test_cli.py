@@ -75,7 +75,7 @@ def test_train_interrupted_says_how_to_go_on(run, tmp_path, monkeypatch):
 
     monkeypatch.setitem(zoo.__dict__, "train", interrupt)
     result = run("train", "recipe.toml", "--output", "out", code=130)
-    assert "To go on after the last whole epoch: zoo train recipe.toml --output out" in result.output
+    assert "To go on where it stopped: zoo train recipe.toml --output out" in result.output
 
 
 def test_evaluate(run, small_set):

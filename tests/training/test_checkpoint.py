@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import warnings
 
 import numpy as np
 import pytest
@@ -29,9 +28,9 @@ corruption = [{type = "Affine", shift = 1}, {type = "Gaussian", stddev = 0.2}]
 family = "feed_forward"
 input_shape = [8, 8, 1]
 latent_dim = 4
-batch_normalization = true
 
 [training]
+jit_compile = false
 epochs = 6
 batch_size = 100
 schedule = "cosine"
@@ -47,6 +46,15 @@ def recipe(tmp_path):
     path.parent.mkdir()
     path.write_text(RECIPE)
     return path
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The weights of a training that ran through."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "recipe.toml").write_text(RECIPE)
+    zoo.train(folder / "recipe.toml", folder / "out", verbose=0)
+    return _weights(folder / "out")
 
 
 @pytest.fixture
@@ -80,18 +88,18 @@ def _weights(directory):
 
 class TestExactResume:
     @pytest.mark.parametrize("saves", [1, 4, 9])
-    def test_in_the_same_process(self, recipe, tmp_path, monkeypatch, often, saves):
-        zoo.train(recipe, tmp_path / "whole", verbose=0)
+    def test_in_the_same_process(self, recipe, tmp_path, whole, monkeypatch, often, saves):
         with monkeypatch.context() as patch:
             _stop_after(patch, saves, _interrupt)
             with pytest.raises(KeyboardInterrupt):
                 zoo.train(recipe, tmp_path / "parts", verbose=0)
         assert not (tmp_path / "parts" / "metadata.json").exists()
         zoo.train(recipe, tmp_path / "parts", verbose=0)
-        assert _weights(tmp_path / "parts") == _weights(tmp_path / "whole")
+        assert _weights(tmp_path / "parts") == whole
         assert not (tmp_path / "parts" / ".checkpoint").exists()
 
     def test_killed_processes(self, recipe, tmp_path):
+        recipe.write_text(RECIPE.replace("jit_compile = false", "jit_compile = true"))
         code = (
             "import sys, zoo; from zoo.training import checkpoint, chunks;"
             " checkpoint.SECONDS_BETWEEN = 0; chunks._WORK_PER_CHUNK = 2e6;"
@@ -168,8 +176,7 @@ class TestDamage:
     @pytest.mark.parametrize(
         "spoil", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b.replace(b"\0" * 8, b"\1" * 8)]
     )
-    def test_falls_back_to_the_one_before(self, recipe, tmp_path, monkeypatch, often, spoil):
-        zoo.train(recipe, tmp_path / "whole", verbose=0)
+    def test_falls_back_to_the_one_before(self, recipe, tmp_path, whole, monkeypatch, often, spoil):
         with monkeypatch.context() as patch:
             _stop_after(patch, 5, _interrupt)
             with pytest.raises(KeyboardInterrupt):
@@ -178,10 +185,9 @@ class TestDamage:
         newest.write_bytes(spoil(newest.read_bytes()))
         with pytest.warns(UserWarning, match=f"{newest.name}.* is damaged .* goes on from the one before"):
             zoo.train(recipe, tmp_path / "parts", verbose=0)
-        assert _weights(tmp_path / "parts") == _weights(tmp_path / "whole")
+        assert _weights(tmp_path / "parts") == whole
 
-    def test_a_full_disk_keeps_the_checkpoint_before(self, recipe, tmp_path, monkeypatch, often):
-        zoo.train(recipe, tmp_path / "whole", verbose=0)
+    def test_a_full_disk_keeps_the_checkpoint_before(self, recipe, tmp_path, whole, monkeypatch, often):
         kept, original = [], np.savez
 
         def full(file, **arrays):
@@ -199,7 +205,7 @@ class TestDamage:
                 zoo.train(recipe, tmp_path / "parts", verbose=0)
         assert [p.suffix for p in (tmp_path / "parts" / ".checkpoint").iterdir()] == [".npz"]
         zoo.train(recipe, tmp_path / "parts", verbose=0)
-        assert _weights(tmp_path / "parts") == _weights(tmp_path / "whole")
+        assert _weights(tmp_path / "parts") == whole
 
     def test_another_recipe_is_refused(self, recipe, tmp_path, monkeypatch, often):
         with monkeypatch.context() as patch:
@@ -217,9 +223,8 @@ class TestDamage:
 
 class TestStopping:
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_a_signal_saves_and_stops(self, recipe, tmp_path, monkeypatch, capsys, number):
+    def test_a_signal_saves_and_stops(self, recipe, tmp_path, whole, monkeypatch, capsys, number):
         """No checkpoint is due for 15 seconds, so the one that is there was written because of the signal."""
-        zoo.train(recipe, tmp_path / "whole", verbose=0)
         monkeypatch.setattr("zoo.training.chunks._WORK_PER_CHUNK", 2e6)
         original, calls = checkpoint.Checkpoint.on_train_batch_end, []
 
@@ -240,16 +245,26 @@ class TestStopping:
             assert json.loads(str(content["header"]))["step"] > 0
         zoo.train(recipe, tmp_path / "parts", verbose=2)
         assert "Going on from epoch" in capsys.readouterr().err
-        assert _weights(tmp_path / "parts") == _weights(tmp_path / "whole")
+        assert _weights(tmp_path / "parts") == whole
 
-    def test_nan_keeps_the_last_good_checkpoint(self, recipe, tmp_path, often):
-        # A step of 1e30 makes the second loss infinite or NaN.
-        text = RECIPE.replace("seed = 7", 'seed = 7\noptimizer = "sgd"\nlearning_rate = 9.0')
-        recipe.write_text(text.replace("latent_dim = 4", 'latent_dim = 4\noutput_activation = "linear"'))
-        message = r"The loss became (nan|inf) at step \d+ of epoch \d.* checkpoint"
-        with warnings.catch_warnings(), pytest.raises(TrainingError, match=message):
-            warnings.simplefilter("ignore")
+    def test_nan_keeps_the_last_good_checkpoint(self, recipe, tmp_path, monkeypatch, often):
+        def poison(self):
+            kernel = self.model.decoder.weights[0]
+            kernel.assign(kernel * np.nan)
+
+        _stop_after(monkeypatch, 3, poison)
+        message = r"The loss became nan at step \d+ of epoch \d.*diverged.* The checkpoint before that is kept in .*out"
+        with pytest.raises(TrainingError, match=message):
             zoo.train(recipe, tmp_path / "out", verbose=0)
-        for path in (tmp_path / "out" / ".checkpoint").glob("*.npz"):
+        kept = list((tmp_path / "out" / ".checkpoint").glob("*.npz"))
+        assert len(kept) == 2
+        for path in kept:
             with np.load(path) as content:
                 assert all(np.isfinite(content[name]).all() for name in content.files if name.startswith("model"))
+
+    def test_inf_at_the_first_step(self, recipe, tmp_path):
+        text = RECIPE.replace("stddev = 0.2", "stddev = 1e30")
+        recipe.write_text(text.replace("latent_dim", 'output_activation = "linear"\nlatent_dim'))
+        message = "The loss became inf at step 1 of epoch 1.* There is no checkpoint yet"
+        with pytest.raises(TrainingError, match=message):
+            zoo.train(recipe, tmp_path / "out", verbose=0)

@@ -58,6 +58,8 @@ class TestReading:
             ),
             ('"cosine"', '"cosinus"', UnknownNameError, "Unknown schedule 'cosinus'. Did you mean 'cosine'"),
             ("epochs = 3", "epochs = ", ConfigError, "is not valid TOML"),
+            ("epochs = 3", "epochs = 3\npatience = 2", ConfigError, "patience watches the validation loss: set valid"),
+            ("epochs = 3", 'epochs = 3\njit_compile = "no"', ConfigError, "jit_compile must be true, false or 'auto'"),
         ],
     )
     def test_bad_recipes(self, recipe, old, new, error, message):
@@ -94,27 +96,6 @@ class TestTraining:
         assert all((a == b).all() for a, b in zip(first, again, strict=True))
         recipe.write_text(RECIPE.replace("seed = 7", "seed = 8"))
         assert not (zoo.train(recipe, tmp_path / "c", verbose=0).get_weights()[0] == first[0]).all()
-
-    def test_goes_on_after_an_interruption(self, recipe, tmp_path, monkeypatch):
-        import keras
-
-        epochs = []
-        original = keras.callbacks.BackupAndRestore.on_epoch_end
-
-        def interrupt(self, epoch, logs=None):
-            original(self, epoch, logs)
-            epochs.append(epoch)
-            if epochs == [0, 1]:
-                raise KeyboardInterrupt
-
-        monkeypatch.setattr(keras.callbacks.BackupAndRestore, "on_epoch_end", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            zoo.train(recipe, tmp_path / "out", verbose=0)
-        assert not (tmp_path / "out" / "metadata.json").exists()
-        zoo.train(recipe, tmp_path / "out", verbose=0)
-        assert epochs == [0, 1, 2]
-        zoo.train(recipe, tmp_path / "out", resume=False, verbose=0)
-        assert epochs == [0, 1, 2, 0, 1, 2]
 
     def test_errors(self, recipe, tmp_path):
         with pytest.raises(
