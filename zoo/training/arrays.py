@@ -20,6 +20,8 @@ def of(x, y=None, sample_weight=None):
         a is None and given is not None for a, given in zip(arrays, (x, y, sample_weight), strict=True)
     ):
         return None
+    if len(arrays[0]) == 0:
+        raise DataError("x is empty: expected at least one sample.")
     for name, array in zip(("y", "sample_weight"), arrays[1:], strict=True):
         if array is not None and len(array) != len(arrays[0]):
             raise DataError(

@@ -1,6 +1,7 @@
 """The compiled training engine: Keras' own `fit` and `evaluate`, fed with compiled chunks instead of batches."""
 
 import contextlib
+import math
 import types
 
 import keras
@@ -15,6 +16,7 @@ from zoo.training.resident import Resident
 from zoo.training.streamed import Streamed
 
 _STREAMED_STEPS = 32  # steps per call, at most, when batches come from a stream
+_STREAMED_BYTES = 16e6  # of a chunk, at most
 _DEFAULT_BATCH_SIZE = 32
 
 
@@ -139,6 +141,7 @@ class CompiledTraining:
                 steps_per_epoch=train.data.steps,
                 callbacks=[Begin(train, test), *callbacks],
                 validation_data=_for_keras(validation_data)[0],
+                validation_batch_size=validation_batch_size or batch_size,
                 validation_steps=validation_steps,
                 shuffle=False,
                 **keras_arguments,
@@ -198,6 +201,7 @@ class CompiledTraining:
         count = len(samples[0] if isinstance(samples, tuple) else samples)
         length = self._steps(callbacks, -(-count // batch_size), batch_size)
         if isinstance(samples, Stream):
+            length = max(1, min(length, int(_STREAMED_BYTES / (batch_size * math.prod(samples.shape)))))
             return Streamed(samples, batch_size=batch_size, length=length, shuffle=shuffle)
         raw = any(x.dtype == "uint8" for x in getattr(self, "inputs", None) or ())
         return Resident(

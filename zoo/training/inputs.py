@@ -1,6 +1,7 @@
 """What `fit`, `evaluate` and the verbs of an `Autoencoder` accept, brought into the one form that Keras takes."""
 
 import dataclasses
+import itertools
 import sys
 
 import numpy as np
@@ -31,7 +32,9 @@ def samples(model, x, y, batch_size, name="x"):
     if isinstance(x, Stream):
         checks.check_shape((len(x), *x.shape), model.input_shape, name=name)
         return x, y, batch_size
-    if _is_iterable_of_batches(x):
+    if hasattr(x, "__next__"):
+        return _generator(model, x, name), y, batch_size
+    if hasattr(x, "__getitem__") and hasattr(x, "num_batches"):  # a keras.utils.PyDataset goes to Keras as it is
         return x, y, batch_size
     if isinstance(x, Source) and x.images.dtype == np.uint8:  # in range by its type, and a quarter of the memory
         checks.check_shape(x.images.shape, model.input_shape, name=name)
@@ -63,9 +66,14 @@ def _is_dataset(x):
     return tensorflow is not None and isinstance(x, tensorflow.data.Dataset)
 
 
-def _is_iterable_of_batches(x):
-    """Generators and `keras.utils.PyDataset`s go to Keras as they are."""
-    return hasattr(x, "__next__") or (hasattr(x, "__getitem__") and hasattr(x, "num_batches"))
+def _generator(model, batches, name):
+    """A generator of batches, or of tuples of them, in the tuples that Keras demands; the first batch is checked."""
+    first = next(batches, None)
+    if first is None:
+        raise DataError(f"{name} is empty: expected a generator of batches, which yielded none.")
+    images = np.asarray(first[0] if isinstance(first, tuple) else first)
+    checks.images(images, model.input_shape, unit_range=model.unit_range, name=f"the first batch of {name}")
+    return (batch if isinstance(batch, tuple) else (batch,) for batch in itertools.chain([first], batches))
 
 
 def _dataset(model, dataset, batch_size, name):
@@ -95,7 +103,10 @@ def _dataset(model, dataset, batch_size, name):
     checks.check_dtype(image.dtype.as_numpy_dtype, unit_range=model.unit_range, name=name)
     first = next(iter(dataset.take(1)), None)
     if first is None:
-        raise DataError(f"{name} is empty: expected at least one sample of shape {model.input_shape}.")
+        raise DataError(
+            f"{name} is empty: expected at least one batch of samples of shape {model.input_shape}. A dataset that is"
+            " batched with drop_remainder=True has no batch if it has fewer samples than the batch size."
+        )
     first = first[0] if isinstance(first, tuple) else first
     checks.images(first.numpy(), model.input_shape, unit_range=model.unit_range, name=f"the first batch of {name}")
     return dataset
