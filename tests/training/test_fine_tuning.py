@@ -136,7 +136,7 @@ class TestFineTune:
         ("x", "y", "message"),
         [
             (np.zeros((4, 8, 8, 3)), np.zeros(4, int), "number of channels differs"),
-            (np.zeros((4, 8, 8, 1)), np.zeros(3, int), r"one int label from 0 to 9 per sample, shape \(4,\)"),
+            (np.zeros((4, 8, 8, 1)), np.zeros(3, int), r"one label per sample, shape \(4,\). Received shape \(3,\)"),
             (np.zeros((4, 8, 8, 1)), np.full(4, 10), "values from 10 to 10"),
             (np.zeros((4, 8, 8, 1)), np.zeros(4), "dtype float64"),
             (np.zeros((4, 8, 8, 1)), None, "Labels are missing"),

@@ -1,10 +1,11 @@
-"""What `fit` accepts as arrays, brought to one form: (x, y, sample_weight)."""
+"""What `fit` accepts, brought to the forms that chunks and Keras take."""
 
-import sys
-
+import keras
 import numpy as np
+import tensorflow as tf
 
 from zoo.data.source import Source
+from zoo.data.stream import Stream
 from zoo.errors import DataError
 
 
@@ -54,10 +55,37 @@ def class_weights(weights, y, sample_weight):
 
 def _array(x):
     """`x` as an array whose floats are float32; None if it is not an array."""
-    tensorflow = sys.modules.get("tensorflow")
-    if isinstance(x, list) or (tensorflow is not None and isinstance(x, tensorflow.Tensor)):
+    if isinstance(x, (list, tf.Tensor)):
         x = np.asarray(x)
     if not isinstance(x, np.ndarray) or x.dtype.kind not in "fiub":
         return None
     x = x.astype(x.dtype.newbyteorder("="), copy=False)  # DLPack knows no other
     return x.astype("float32") if x.dtype.kind == "f" and x.dtype != np.float32 else x
+
+
+def known(x, y=None, sample_weight=None):
+    """What compiled chunks can take: the arrays (x, y, sample_weight), or a Stream; None for all else."""
+    return x if isinstance(x, Stream) and y is None else of(x, y, sample_weight)
+
+
+def check_dataset(x):
+    """Raise `DataError` for a tf.data.Dataset that is known to have no batch."""
+    if isinstance(x, tf.data.Dataset) and int(x.cardinality()) == 0:
+        raise DataError(
+            "The dataset is empty: expected at least one batch. A dataset that is batched with drop_remainder=True has"
+            " none if it has fewer samples than the batch size."
+        )
+
+
+def endless():
+    """What Keras counts its steps on: it is never read, the chunks know their samples."""
+    return tf.data.Dataset.from_tensors(0).repeat()
+
+
+def listed(callbacks):
+    """`callbacks` of `fit` as a list."""
+    if callbacks is None:
+        return []
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks.callbacks
+    return keras.tree.flatten(callbacks)

@@ -100,6 +100,19 @@ class Begin(keras.callbacks.Callback):
             self.test.begin()
 
 
+class StopAtNaN(keras.callbacks.Callback):
+    """Raises `TrainingError` in Keras' own loop; the step is that of the call's end."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        loss = float((logs or {}).get("loss", 0.0))
+        if not math.isfinite(loss):
+            last = (self.params.get("steps") or batch + 1) - 1
+            raise diverged(loss, self.epoch, min(batch, last))
+
+
 def sees_every_batch(callback):
     """Whether a callback does something at every batch; Keras' own do so only if told by their frequency."""
     batches = [f"on_{kind}batch_{when}" for kind in ("train_", "test_", "") for when in ("begin", "end")]

@@ -11,7 +11,7 @@ from zoo import checks
 from zoo.data.source import Source
 from zoo.data.stream import Stream
 from zoo.training import arrays, compilation
-from zoo.training.chunks import Begin, Chunks, Program, chunk_length, sees_every_batch, whole_divisor
+from zoo.training.chunks import Begin, Chunks, Program, StopAtNaN, chunk_length, sees_every_batch, whole_divisor
 from zoo.training.resident import Resident
 from zoo.training.streamed import Streamed
 
@@ -94,19 +94,21 @@ class CompiledTraining:
         **keras_arguments,
     ):
         """`keras.Model.fit`; `x` may also be a `zoo.data.Source`, with its labels as `y`."""
-        callbacks = _listed(callbacks)
-        samples = _samples(x, y, sample_weight)
+        callbacks = arrays.listed(callbacks)
+        samples = arrays.known(x, y, sample_weight)
+        tolerant = any(isinstance(callback, keras.callbacks.TerminateOnNaN) for callback in callbacks)
         if samples is None or steps_per_epoch or shuffle not in (True, False) or not self._chunks_apply():
+            arrays.check_dataset(x)
             steps = self._steps_asked or self._steps(callbacks, _STREAMED_STEPS, batch_size or _DEFAULT_BATCH_SIZE)
             self._stream(whole_divisor(steps, steps_per_epoch, validation_steps))
-            x, batch_size = _for_keras(x, batch_size)
+            (x, y, sample_weight), size = self._for_keras(x, samples, batch_size) or ((x, y, sample_weight), None)
             return super().fit(
                 x,
                 y,
-                batch_size,
+                size,
                 epochs,
-                callbacks=callbacks,
-                validation_data=_for_keras(validation_data, batch_size)[0],
+                callbacks=callbacks if tolerant else [StopAtNaN(), *callbacks],
+                validation_data=self._validation_for_keras(validation_data, batch_size),
                 validation_split=validation_split,
                 validation_batch_size=validation_batch_size,
                 validation_steps=validation_steps,
@@ -116,7 +118,7 @@ class CompiledTraining:
                 steps_per_epoch=steps_per_epoch,
                 **keras_arguments,
             )
-        held_out = _samples(*validation_data) if isinstance(validation_data, tuple) else _samples(validation_data)
+        held_out = arrays.known(*(validation_data if isinstance(validation_data, tuple) else (validation_data,)))
         if isinstance(samples, tuple):
             if validation_split and validation_data is None:
                 samples, held_out = arrays.split(samples, validation_split)
@@ -131,16 +133,15 @@ class CompiledTraining:
             given = x if validation_data is None else validation_data
             test = self._data(given, held_out, validation_batch_size or batch_size, callbacks)
             test = Chunks(self, self._program("test"), test, length)
-            validation_data, validation_steps = _endless(), test.data.steps
-        tolerant = any(isinstance(callback, keras.callbacks.TerminateOnNaN) for callback in callbacks)
+            validation_data, validation_steps = arrays.endless(), test.data.steps
         train = Chunks(self, self._program("train"), train, length, stop_at_nan=not tolerant)
         with self._taking(length, train, test):
             return super().fit(
-                _endless(),
+                arrays.endless(),
                 epochs=epochs,
                 steps_per_epoch=train.data.steps,
                 callbacks=[Begin(train, test), *callbacks],
-                validation_data=_for_keras(validation_data)[0],
+                validation_data=self._validation_for_keras(validation_data, batch_size),
                 validation_batch_size=validation_batch_size or batch_size,
                 validation_steps=validation_steps,
                 shuffle=False,
@@ -149,17 +150,22 @@ class CompiledTraining:
 
     def evaluate(self, x=None, y=None, batch_size=None, *, sample_weight=None, steps=None, callbacks=None, **more):
         """`keras.Model.evaluate`; `x` may also be a `zoo.data.Source`, with its labels as `y`."""
-        samples = None if "_use_cached_eval_dataset" in more else _samples(x, y, sample_weight)  # set by Keras' fit
+        if "_use_cached_eval_dataset" in more:  # called by Keras' `fit`, which has prepared everything
+            return super().evaluate(
+                x, y, batch_size, sample_weight=sample_weight, steps=steps, callbacks=callbacks, **more
+            )
+        samples = arrays.known(x, y, sample_weight)
         if samples is None or steps or not self._chunks_apply():
-            x, batch_size = _for_keras(x, batch_size)
+            (x, y, sample_weight), size = self._for_keras(x, samples, batch_size) or ((x, y, sample_weight), None)
             more = {**more, "sample_weight": sample_weight, "steps": steps, "callbacks": callbacks}
-            return super().evaluate(x, y, batch_size, **more)
-        batch_size = checks.positive_integer("batch_size", batch_size or _DEFAULT_BATCH_SIZE)
-        data = self._data(x, samples, batch_size, _listed(callbacks))
+            with self._by_keras(steps):
+                return super().evaluate(x, y, size, **more)
+        callbacks = arrays.listed(callbacks)
+        data = self._data(x, samples, batch_size, callbacks)
         test = Chunks(self, self._program("test"), data, data.length)
         with self._taking(data.length, self.chunks.train, test):
             return super().evaluate(
-                _endless(), steps=data.steps, callbacks=[Begin(None, test), *_listed(callbacks)], **more
+                arrays.endless(), steps=data.steps, callbacks=[Begin(None, test), *callbacks], **more
             )
 
     def predict(self, *arguments, **keras_arguments):
@@ -169,6 +175,16 @@ class CompiledTraining:
             return super().predict(*arguments, **keras_arguments)
         finally:
             self.steps_per_execution = before
+
+    def train_on_batch(self, *arguments, **keras_arguments):
+        """`keras.Model.train_on_batch`."""
+        with self._by_keras():
+            return super().train_on_batch(*arguments, **keras_arguments)
+
+    def test_on_batch(self, *arguments, **keras_arguments):
+        """`keras.Model.test_on_batch`."""
+        with self._by_keras():
+            return super().test_on_batch(*arguments, **keras_arguments)
 
     def make_train_function(self, force=False):
         """Keras' hook: the running chunks, or what Keras makes itself."""
@@ -203,15 +219,39 @@ class CompiledTraining:
         if isinstance(samples, Stream):
             length = max(1, min(length, int(_STREAMED_BYTES / (batch_size * math.prod(samples.shape)))))
             return Streamed(samples, batch_size=batch_size, length=length, shuffle=shuffle)
-        raw = any(x.dtype == "uint8" for x in getattr(self, "inputs", None) or ())
         return Resident(
             *samples,
             batch_size=batch_size,
             length=length,
             shuffle=shuffle,
-            scale_pixels=isinstance(given, Source) and samples[0].dtype == "uint8" and not raw,
+            scale_pixels=self._are_pixels(given, samples),
             xla=self.jit_compile,
         )
+
+    def _are_pixels(self, given, samples):
+        """Whether to divide by 255: 8-bit pixels of a Source, for a model that does not take them raw."""
+        raw = any(x.dtype == "uint8" for x in getattr(self, "inputs", None) or ())
+        return isinstance(given, Source) and samples[0].dtype == "uint8" and not raw
+
+    def _for_keras(self, given, samples, batch_size):
+        """(x, y, sample_weight) and the batch size in forms of Keras' own loop; None for what has such a form."""
+        if isinstance(samples, Stream):
+            batches = samples.images().batch(batch_size or _DEFAULT_BATCH_SIZE)
+            return (batches.map(lambda x: tf.cast(x, tf.float32) / 255.0).prefetch(tf.data.AUTOTUNE), None, None), None
+        if samples is None:
+            return None
+        x, y, sample_weight = samples
+        x = given.pixels() if self._are_pixels(given, samples) else x
+        # Keras drops weights that come without a target.
+        return (x, x if y is None and sample_weight is not None else y, sample_weight), batch_size
+
+    def _validation_for_keras(self, data, batch_size):
+        given, *more = data if isinstance(data, tuple) else (data,)
+        prepared = self._for_keras(given, arrays.known(given, *more), batch_size)
+        if prepared is None:
+            return data
+        x, y, sample_weight = prepared[0]
+        return x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
 
     def _program(self, kind):
         """The compiled program of training or test chunks, made once after each `compile`."""
@@ -231,6 +271,13 @@ class CompiledTraining:
             self.steps_per_execution = steps
             self.train_function = self.test_function = None
 
+    def _by_keras(self, *step_counts):
+        """Around what Keras' own functions do, also in the middle of a `fit` that takes chunks."""
+        if self.compiled and (self.chunks.train or self.chunks.test):
+            return self._taking(1, None, None)
+        self._stream(whole_divisor(self.steps_per_execution, *step_counts))
+        return contextlib.nullcontext()
+
     @contextlib.contextmanager
     def _taking(self, steps, train, test):
         """Hand `train` and `test` to Keras as its functions, and take them back at the end."""
@@ -243,34 +290,3 @@ class CompiledTraining:
         finally:
             self.steps_per_execution, self.train_function, self.test_function = before
             self.chunks.train, self.chunks.test = chunks
-
-
-def _endless():
-    """What Keras counts its steps on: it is never read, the chunks know their samples."""
-    return tf.data.Dataset.from_tensors(0).repeat()
-
-
-def _samples(x, y=None, sample_weight=None):
-    """What chunks can take: the arrays (x, y, sample_weight), or a Stream; None for all else."""
-    return x if isinstance(x, Stream) and y is None else arrays.of(x, y, sample_weight)
-
-
-def _for_keras(data, batch_size=None):
-    """`data` in a form that Keras' own loop takes, and the batch size to go with it."""
-    if isinstance(data, Source):
-        return data.pixels(), batch_size
-    if isinstance(data, Stream):
-        batches = data.images().batch(batch_size or _DEFAULT_BATCH_SIZE)
-        return batches.map(lambda x: tf.cast(x, tf.float32) / 255.0).prefetch(tf.data.AUTOTUNE), None
-    if isinstance(data, tuple):
-        return tuple(_for_keras(part)[0] for part in data), batch_size
-    return data, batch_size
-
-
-def _listed(callbacks):
-    """`callbacks` as a list."""
-    if callbacks is None:
-        return []
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        return callbacks.callbacks
-    return keras.tree.flatten(callbacks)  # Keras allows nested lists

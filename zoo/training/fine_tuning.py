@@ -19,6 +19,18 @@ _UNFROZEN_LEARNING_RATE = 2e-4
 class Classifier(CompiledTraining, keras.Model):
     """The functional `keras.Model` that `zoo.classifier` returns; its `fit` runs in compiled chunks."""
 
+    def fit(self, x=None, y=None, *arguments, **keras_arguments):
+        """`keras.Model.fit` on arrays, a `zoo.data.Source` with labels, or a dataset of (image, label).
+
+        Raises:
+            DataError: NaN or infinite values, with the index of the first; labels that are no class.
+        """
+        if isinstance(x, np.ndarray) and x.size and x.dtype.kind == "f":
+            checks.check_values(x, unit_range=False)
+        if isinstance(y, np.ndarray) and y.ndim == 1 and "sparse" in str(self.loss):
+            _check_labels(y, self.output_shape[-1])
+        return super().fit(x, y, *arguments, **keras_arguments)
+
 
 def classifier(encoder, num_classes, *, freeze_encoder=False, hidden_units=(), dropout=0.0):
     """A compiled classifier on top of an encoder.
@@ -172,14 +184,18 @@ def _labelled(model, x, y):
     else:
         x = checks.images(x, model.input_shape[1:])
     y = np.asarray(y)
-    classes = model.output_shape[-1]
-    if y.shape != (len(x),) or y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= classes:
+    if y.shape != (len(x),):
+        raise DataError(f"y must hold one label per sample, shape ({len(x)},). Received shape {y.shape}.")
+    _check_labels(y, model.output_shape[-1])
+    return x, y
+
+
+def _check_labels(y, classes):
+    if y.dtype.kind not in "iu" or (y.size and (y.min() < 0 or y.max() >= classes)):
         raise DataError(
-            f"y must hold one int label from 0 to {classes - 1} per sample, shape ({len(x)},)."
-            f" Received shape {y.shape}, dtype {y.dtype}"
+            f"y must hold one int label from 0 to {classes - 1} per sample. Received dtype {y.dtype}"
             + (f", values from {y.min()} to {y.max()}." if y.size else ".")
         )
-    return x, y
 
 
 def _set_encoder_trainable(encoder, trainable):
