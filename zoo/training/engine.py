@@ -160,6 +160,7 @@ class CompiledTraining:
             more = {**more, "sample_weight": sample_weight, "steps": steps, "callbacks": callbacks}
             with self._by_keras(steps):
                 return super().evaluate(x, y, size, **more)
+        batch_size = checks.positive_integer("batch_size", batch_size or _DEFAULT_BATCH_SIZE)
         callbacks = arrays.listed(callbacks)
         data = self._data(x, samples, batch_size, callbacks)
         test = Chunks(self, self._program("test"), data, data.length)
