@@ -148,7 +148,8 @@ class TestValidation:
             history = classifier.fit(source, validation_data=source, validation_steps=steps, **_BATCHES).history
             expected = classifier.evaluate(source.images[:samples], source.labels[:samples], verbose=0)
             np.testing.assert_allclose(history["val_loss"][1], expected[0], rtol=1e-5)
-            np.testing.assert_allclose(classifier.evaluate(source, steps=steps, verbose=0), expected, rtol=1e-5)
+            result = classifier.evaluate(source, batch_size=32, steps=steps, verbose=0)
+            np.testing.assert_allclose(result, expected, rtol=1e-5)
 
 
 class TestMemory:
