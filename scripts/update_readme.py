@@ -1,10 +1,12 @@
 #!/usr/bin/env python
-"""Write the generated parts of README.md: the table of pretrained sets and, with ``--demo``, what the demo prints.
+"""Write the generated parts of README.md: the sets, the speed of training and, with ``--demo``, what the demo prints.
 
-``--check`` changes nothing and exits with 1 if the table in README.md is not what the cards say.
+The speed comes from docs/benchmark/benchmark.json, which ``zoo benchmark train -o docs/benchmark`` measures anew.
+``--check`` changes nothing and exits with 1 if README.md does not say what the cards and that file say.
 """
 
 import argparse
+import json
 import os
 import pathlib
 import platform
@@ -34,6 +36,34 @@ def catalog_table():
     return "\n".join(rows)
 
 
+def training_table():
+    """Markdown table of the speed of training: how many times as fast as each kind of competitor."""
+    results = json.loads((ROOT / "docs" / "benchmark" / "benchmark.json").read_text(encoding="utf-8"))
+    rows = [
+        "| network | samples/s | Keras `fit` | Keras `fit`, XLA, 64 steps | best PyTorch loop | pythae |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for name, model in results["models"].items():
+        competitors = model["competitors"]
+        ratios = {competitor: row["ratio"] for competitor, row in competitors.items()}
+        torch = [ratio for competitor, ratio in ratios.items() if competitor.startswith("PyTorch")]
+        columns = [ratios["Keras fit"], ratios["Keras fit, XLA, steps_per_execution=64"], min(torch), ratios["pythae"]]
+        rows.append(
+            f"| {name} | {competitors['zoo']['samples_per_second']['median']:,.0f} | "
+            + " | ".join(f"{ratio:.2f}×" for ratio in columns)
+            + " |"
+        )
+    worst = min(results["corruptions"].items(), key=lambda item: item[1]["ratio_to_clean"])
+    machine = results["machine"]
+    versions = ", ".join(f"{p} {machine['versions'][p]}" for p in ("tensorflow", "keras", "torch", "pythae"))
+    return "\n".join(rows) + (
+        f"\n\nMedians of {results['repeats']} interleaved epochs, batches of {results['batch_size']}, Adam, on"
+        f" {machine['cores']} CPU cores ({machine['processor']}), {results['date'][:10]}; {versions};"
+        f" `{results['command']}`. Below 1× the competitor is faster. The slowest corruption ({worst[0]}) trains at"
+        f" {worst[1]['ratio_to_clean']:.2f}× the speed of the same network without."
+    )
+
+
 def demo_output():
     """What ``zoo demo`` prints on this machine, with its picture copied to ``docs/``."""
     command = [sys.executable, "-m", "zoo.cli", "demo", "--output", str(ROOT / "demo")]
@@ -55,12 +85,12 @@ def replaced(text, part, content):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--demo", action="store_true", help="also run the demo and insert what it prints")
-    parser.add_argument("--check", action="store_true", help="only compare the table of sets")
+    parser.add_argument("--check", action="store_true", help="only compare the tables")
     arguments = parser.parse_args()
     old = README.read_text(encoding="utf-8")
-    new = replaced(old, "catalog", catalog_table())
+    new = replaced(replaced(old, "catalog", catalog_table()), "training", training_table())
     if arguments.check:
-        sys.exit(new != old and "README.md does not agree with the cards: run scripts/update_readme.py")
+        sys.exit(new != old and "README.md does not agree with cards and benchmark: run scripts/update_readme.py")
     if arguments.demo:
         new = replaced(new, "demo", demo_output())
     README.write_text(new, encoding="utf-8")

@@ -71,8 +71,7 @@ class TestOrder:
                 np.testing.assert_array_equal(np.sort(self._order(data, epoch)), np.arange(samples))
         plain = Resident(np.zeros((100, 2), "float32"), batch_size=32)
         np.testing.assert_array_equal(self._order(plain, 1), np.arange(100))
-        assert plain.order(0)[0].shape == (3, 32)
-        assert plain.order(0)[1].shape == (1, 4)
+        assert [order.shape for order in plain.order(0)] == [(3, 32), (1, 4)]
 
     def test_every_epoch_has_its_own(self):
         """It follows from NumPy's seed and the epoch alone."""
@@ -136,10 +135,8 @@ class TestValidation:
         dataset = tf.data.Dataset.from_tensor_slices(held_out).batch(10)
         expected = model.reconstruction_error(held_out[:30]).mean()
         for data in (dataset, dataset.repeat(), held_out):
-            history = model.fit(
-                x, validation_data=data, validation_steps=3, validation_batch_size=10, **_BATCHES | {"epochs": 1}
-            )
-            np.testing.assert_allclose(history.history["val_loss"], expected, rtol=1e-5)
+            history = model.fit(x, validation_data=data, validation_steps=3, validation_batch_size=10, **_BATCHES)
+            np.testing.assert_allclose(history.history["val_loss"], [expected] * 2, rtol=1e-5)
 
     def test_labels_of_a_source(self, classifier, digits):
         """Also where Keras' own loop validates, because only some steps are asked for."""
@@ -185,10 +182,8 @@ class TestMemory:
         if xla:
             model = zoo.from_config(model.get_config())
             model.compile(keras.optimizers.SGD(1.0))
-        memory = np.zeros(x.nbytes + 4, "uint8")[4:]
-        misaligned = memory.view("float32").reshape(x.shape)
+        misaligned, constant = np.zeros(x.nbytes + 4, "uint8")[4:].view("float32").reshape(x.shape), x.copy()
         misaligned[:] = x
-        constant = x.copy()
         constant.flags.writeable = False
         views = {
             "misaligned": misaligned,
@@ -259,8 +254,8 @@ class TestBadInput:
         model.compile(keras.optimizers.SGD(0.1), jit_compile=False)
         weights = model.get_weights()
         rate = keras.callbacks.LearningRateScheduler(lambda epoch: 0.1 if epoch == 0 else 1e30)
-        dataset = tf.data.Dataset.from_tensor_slices(x).batch(32)
-        for data, step in ((x, "[23]"), (dataset, "4")):  # Keras' loop shows the end of the call only
+        # Keras' loop shows the end of the call only.
+        for data, step in ((x, "[23]"), (tf.data.Dataset.from_tensor_slices(x).batch(32), "4")):
             with pytest.raises(TrainingError, match=f"step {step} of epoch 2"):
                 model.fit(data, callbacks=[rate], **_BATCHES)
             model.set_weights(weights)
@@ -283,6 +278,12 @@ class TestDatasetsAndGenerators:
             model = restart()
             model.fit(data, steps_per_epoch=3, epochs=2, verbose=0)
             assert int(model.optimizer.iterations) == 6
+
+    @pytest.mark.filterwarnings("ignore:The structure of `inputs`")
+    def test_batch_size_of_what_is_no_array(self, classifier, digits, x):
+        before = int(classifier.optimizer.iterations)
+        classifier.fit({"image": x}, digits.labels[:100], **_BATCHES | {"batch_size": 10})
+        assert int(classifier.optimizer.iterations) == before + 20
 
     def test_a_dataset_of_unknown_length(self, restart, x):
         dataset = tf.data.Dataset.from_tensor_slices(x).batch(32).filter(lambda batch: True)

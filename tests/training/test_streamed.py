@@ -118,6 +118,16 @@ class TestFit:
         model = _model()
         np.testing.assert_allclose(model.evaluate(pair[0], verbose=0), model.evaluate(pair[1], verbose=0), rtol=1e-6)
 
+    def test_validation_split(self, pair):
+        arguments = {"batch_size": 32, "shuffle": False, "verbose": 0, "validation_split": 0.25}
+        streamed, resident = (_model().fit(data, **arguments).history for data in pair)
+        np.testing.assert_allclose(streamed["val_loss"], resident["val_loss"], rtol=1e-6)
+
+    def test_a_classifier_needs_labels(self, pair):
+        classifier = zoo.classifier(_model().encoder, 10)
+        with pytest.raises(DataError, match="images without labels: pass a Source"):
+            classifier.fit(pair[0])
+
     def test_wrong_shape(self, folder):
         stream = zoo.data.load(folder, "train", shape=(9, 8, 1), stream=True)
         with pytest.raises(DataError, match=r"expected \(samples, 8, 8, 1\). Received \(203, 9, 8, 1\)"):

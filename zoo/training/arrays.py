@@ -31,16 +31,18 @@ def of(x, y=None, sample_weight=None):
     return tuple(arrays)
 
 
-def split(arrays, share):
-    """The arrays without their last `share`, and that share, as Keras' `validation_split` takes it."""
-    samples = len(arrays[0])
-    kept = int(np.floor(samples * (1 - share)))
-    if not 0 < share < 1 or kept == 0:
+def split(samples, share):
+    """`samples`, as `known` gives them, without their last `share`, and that share: Keras' `validation_split`."""
+    count = len(samples if isinstance(samples, Stream) else samples[0])
+    kept = int(np.floor(count * (1 - share)))
+    if not 0 < share < 1 or kept == 0 or kept == count:
         raise DataError(
-            f"validation_split must leave samples on both sides. Received validation_split={share} with {samples}"
+            f"validation_split must leave samples on both sides. Received validation_split={share} with {count}"
             " samples."
         )
-    return tuple(tuple(None if a is None else a[part] for a in arrays) for part in (slice(kept), slice(kept, None)))
+    if isinstance(samples, Stream):
+        return samples.part(0, kept), samples.part(kept, count)
+    return tuple(tuple(None if a is None else a[part] for a in samples) for part in (slice(kept), slice(kept, None)))
 
 
 def class_weights(weights, y, sample_weight):

@@ -101,7 +101,7 @@ class CompiledTraining:
             arrays.check_dataset(x)
             steps = self._steps_asked or self._steps(callbacks, _STREAMED_STEPS, batch_size or _DEFAULT_BATCH_SIZE)
             self._stream(whole_divisor(steps, steps_per_epoch, validation_steps))
-            (x, y, sample_weight), size = self._for_keras(x, samples, batch_size) or ((x, y, sample_weight), None)
+            (x, y, sample_weight), size = self._for_keras(x, samples, batch_size) or ((x, y, sample_weight), batch_size)
             return super().fit(
                 x,
                 y,
@@ -119,11 +119,10 @@ class CompiledTraining:
                 **keras_arguments,
             )
         held_out = arrays.known(*(validation_data if isinstance(validation_data, tuple) else (validation_data,)))
-        if isinstance(samples, tuple):
-            if validation_split and validation_data is None:
-                samples, held_out = arrays.split(samples, validation_split)
-            if class_weight is not None:  # as for Keras, not for validation
-                samples = (*samples[:2], arrays.class_weights(class_weight, *samples[1:]))
+        if validation_split and validation_data is None:
+            samples, held_out = arrays.split(samples, validation_split)
+        if class_weight is not None and isinstance(samples, tuple):  # as for Keras, not for validation
+            samples = (*samples[:2], arrays.class_weights(class_weight, *samples[1:]))
         batch_size = checks.positive_integer("batch_size", batch_size or _DEFAULT_BATCH_SIZE)
         train = self._data(x, samples, batch_size, callbacks, shuffle)
         length, test = train.length, None
@@ -156,7 +155,7 @@ class CompiledTraining:
             )
         samples = arrays.known(x, y, sample_weight)
         if samples is None or steps or not self._chunks_apply():
-            (x, y, sample_weight), size = self._for_keras(x, samples, batch_size) or ((x, y, sample_weight), None)
+            (x, y, sample_weight), size = self._for_keras(x, samples, batch_size) or ((x, y, sample_weight), batch_size)
             more = {**more, "sample_weight": sample_weight, "steps": steps, "callbacks": callbacks}
             with self._by_keras(steps):
                 return super().evaluate(x, y, size, **more)

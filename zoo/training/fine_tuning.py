@@ -6,6 +6,7 @@ from keras import layers
 
 from zoo import checks
 from zoo.data.source import Source
+from zoo.data.stream import Stream
 from zoo.errors import ConfigError, DataError
 from zoo.training import compilation
 from zoo.training.engine import CompiledTraining
@@ -25,6 +26,11 @@ class Classifier(CompiledTraining, keras.Model):
         Raises:
             DataError: NaN or infinite values, with the index of the first; labels that are no class.
         """
+        if isinstance(x, Stream):
+            raise DataError(
+                "A stream gives images without labels: pass a Source (zoo.data.load(..., stream=False)), or a"
+                " tf.data.Dataset of (image, label)."
+            )
         if isinstance(x, np.ndarray) and x.size and x.dtype.kind == "f":
             checks.check_values(x, unit_range=False)
         if isinstance(y, np.ndarray) and y.ndim == 1 and "sparse" in str(self.loss):
