@@ -156,6 +156,15 @@ def test_page_table_and_plot_come_from_the_json_alone(run, tmp_path):
         assert line in page
     assert pathlib.Path("page/samples.png").read_bytes().startswith(b"\x89PNG")
     assert report.read("page/benchmark.json") == results
+    other = {**results, "models": {"wide": results["models"]["deep"]}, "first_step": {}, "command": "again"}
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    run("--from-json", "old.json", "--from-json", "other.json", "-o", "both")
+    both = report.read("both/benchmark.json")
+    assert list(both["models"]) == ["deep", "wide"]
+    assert both["command"] == "zoo benchmark train; again"
+    (tmp_path / "other.json").write_text(json.dumps({**other, "repeats": 6}))
+    message = run("--from-json", "old.json", "--from-json", "other.json", code=2).stderr
+    assert "different repeats cannot be joined: 5 and 6" in message
 
 
 @pytest.mark.parametrize(

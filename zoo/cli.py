@@ -246,7 +246,12 @@ def benchmark():
 @click.option(
     "-o", "--output", type=click.Path(path_type=pathlib.Path), help="Directory to write [default: benchmark/train]."
 )
-@click.option("--from-json", "stored", help="Measure nothing: write page and plot of this benchmark.json anew.")
+@click.option(
+    "--from-json",
+    "stored",
+    multiple=True,
+    help="Measure nothing: write page and plot of this benchmark.json anew; of several, those of the same machine.",
+)
 @_json
 def benchmark_train(models, repeats, samples, skip_plot, output, stored, as_json):
     """Train the same networks with zoo, Keras, PyTorch and pythae, in turns, and compare samples per second.
@@ -259,7 +264,7 @@ def benchmark_train(models, repeats, samples, skip_plot, output, stored, as_json
     if stored:
         from zoo.benchmark import report
 
-        results = report.read(stored)
+        results = report.joined([report.read(path) for path in stored])
         report.write(results, output)
     else:
         _load_tensorflow()

@@ -97,8 +97,7 @@ class TestOrder:
         """Targets and weights go with their samples, and the short batch weighs what it holds."""
         model, weight = restart(0.0), np.linspace(0, 2, 100)
         np.testing.assert_allclose(_losses(model, x), [model.reconstruction_error(x).mean()] * 2, rtol=1e-5)
-        errors = np.square(model.reconstruct(x) - (1 - x)).reshape(100, -1).mean(axis=1)
-        expected = [(errors * weight).mean()] * 2
+        expected = [(np.square(model.reconstruct(x) - (1 - x)).reshape(100, -1).mean(axis=1) * weight).mean()] * 2
         np.testing.assert_allclose(_losses(model, x, y=1 - x, sample_weight=weight), expected, rtol=1e-5)
 
     def test_seeds(self, restart, x):
@@ -127,8 +126,7 @@ class TestValidation:
 
     def test_frequency(self, restart, x):
         history = restart().fit(x, validation_data=x[:32], validation_freq=2, **_BATCHES | {"epochs": 5}).history
-        assert len(history["loss"]) == 5
-        assert len(history["val_loss"]) == 2
+        assert (len(history["loss"]), len(history["val_loss"])) == (5, 2)
 
     def test_steps(self, restart, digits, x):
         model, held_out = restart(0.0), digits.images[200:300]

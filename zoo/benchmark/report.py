@@ -49,6 +49,28 @@ def read(path):
     return results
 
 
+def joined(parts):
+    """One result of several that were measured on the same machine, each with networks of its own.
+
+    Raises:
+        DataError: other machines, versions or numbers of repeats.
+    """
+    first, *others = parts
+    result = {**first, "models": dict(first["models"]), "first_step": dict(first["first_step"])}
+    for other in others:
+        for key in ("repeats", "batch_size", "dataset"):
+            if other[key] != first[key]:
+                raise DataError(f"Results with different {key} cannot be joined: {first[key]!r} and {other[key]!r}.")
+        machines = [{k: v for k, v in part["machine"].items() if k != "load_before"} for part in (first, other)]
+        if machines[0] != machines[1]:
+            raise DataError("Results of different machines or versions cannot be joined.")
+        result["models"] |= other["models"]
+        result["first_step"] |= other["first_step"]
+        result |= {key: other[key] for key in ("corruptions", "curve", "memory") if key in other}
+        result["command"] += f"; {other['command']}"
+    return result
+
+
 def write(results, directory):
     """Write ``benchmark.json``, ``training.md`` and, where the curve was measured, ``samples.png``."""
     with files.staged(directory) as staging:
