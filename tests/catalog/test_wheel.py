@@ -50,7 +50,7 @@ def test_carries_every_set_and_nothing_else(wheel):
     for name in zoo.list_pretrained():
         for file in ("recipe.toml", "config.json", "metadata.json", "model.weights.h5", "README.md"):
             assert f"zoo/pretrained/{name}/{file}" in names
-    assert not [n for n in names if n.startswith(("tests/", "scripts/", "build/")) or "checkpoint" in n]
+    assert not [n for n in names if n.startswith(("tests/", "scripts/", "build/")) or "/.checkpoint/" in n]
 
 
 def test_loads_every_set_from_an_empty_environment(wheel, tmp_path):
