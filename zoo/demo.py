@@ -108,8 +108,10 @@ def _fine_tuned(images, labels, encoder):
 
 
 def _scratch(images, labels, encoder):
+    from zoo.training.fine_tuning import equal_batches
+
     model = zoo.classifier(zoo.load(encoder, weights=False).encoder, num_classes=10)
-    model.fit(images, labels, epochs=_HEAD_EPOCHS + _EPOCHS, batch_size=32, verbose=0)
+    model.fit(images, labels, epochs=_HEAD_EPOCHS + _EPOCHS, batch_size=equal_batches(len(images)), verbose=0)
     return _argmax(model), model
 
 

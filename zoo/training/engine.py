@@ -5,19 +5,17 @@ import math
 import types
 
 import keras
-import tensorflow as tf
 
 from zoo import checks
-from zoo.data.source import Source
 from zoo.data.stream import Stream
-from zoo.training import arrays, compilation
+from zoo.training import arrays, compilation, keras_forms
 from zoo.training.chunks import Begin, Chunks, Program, StopAtNaN, chunk_length, sees_every_batch, whole_divisor
+from zoo.training.keras_forms import DEFAULT_BATCH_SIZE
 from zoo.training.resident import Resident
 from zoo.training.streamed import Streamed
 
 _STREAMED_STEPS = 32  # steps per call, at most, when batches come from a stream
 _STREAMED_BYTES = 16e6  # of a chunk, at most
-_DEFAULT_BATCH_SIZE = 32
 
 
 class CompiledTraining:
@@ -99,16 +97,16 @@ class CompiledTraining:
         tolerant = any(isinstance(callback, keras.callbacks.TerminateOnNaN) for callback in callbacks)
         if samples is None or steps_per_epoch or shuffle not in (True, False) or not self._chunks_apply():
             arrays.check_dataset(x)
-            steps = self._steps_asked or self._steps(callbacks, _STREAMED_STEPS, batch_size or _DEFAULT_BATCH_SIZE)
+            steps = self._steps_asked or self._steps(callbacks, _STREAMED_STEPS, batch_size or DEFAULT_BATCH_SIZE)
             self._stream(whole_divisor(steps, steps_per_epoch, validation_steps))
-            (x, y, sample_weight), size = self._for_keras(x, samples, batch_size) or ((x, y, sample_weight), batch_size)
+            (x, y, sample_weight), size = keras_forms.of(self, (x, y, sample_weight), samples, batch_size)
             return super().fit(
                 x,
                 y,
                 size,
                 epochs,
                 callbacks=callbacks if tolerant else [StopAtNaN(), *callbacks],
-                validation_data=self._validation_for_keras(validation_data, batch_size),
+                validation_data=keras_forms.validation(self, validation_data, batch_size),
                 validation_split=validation_split,
                 validation_batch_size=validation_batch_size,
                 validation_steps=validation_steps,
@@ -123,7 +121,7 @@ class CompiledTraining:
             samples, held_out = arrays.split(samples, validation_split)
         if class_weight is not None and isinstance(samples, tuple):  # as for Keras, not for validation
             samples = (*samples[:2], arrays.class_weights(class_weight, *samples[1:]))
-        batch_size = checks.positive_integer("batch_size", batch_size or _DEFAULT_BATCH_SIZE)
+        batch_size = checks.positive_integer("batch_size", batch_size or DEFAULT_BATCH_SIZE)
         train = self._data(x, samples, batch_size, callbacks, shuffle)
         length, test = train.length, None
         if held_out is None or validation_steps:
@@ -140,7 +138,7 @@ class CompiledTraining:
                 epochs=epochs,
                 steps_per_epoch=train.data.steps,
                 callbacks=[Begin(train, test), *callbacks],
-                validation_data=self._validation_for_keras(validation_data, batch_size),
+                validation_data=keras_forms.validation(self, validation_data, batch_size),
                 validation_batch_size=validation_batch_size or batch_size,
                 validation_steps=validation_steps,
                 shuffle=False,
@@ -155,11 +153,11 @@ class CompiledTraining:
             )
         samples = arrays.known(x, y, sample_weight)
         if samples is None or steps or not self._chunks_apply():
-            (x, y, sample_weight), size = self._for_keras(x, samples, batch_size) or ((x, y, sample_weight), batch_size)
+            (x, y, sample_weight), size = keras_forms.of(self, (x, y, sample_weight), samples, batch_size)
             more = {**more, "sample_weight": sample_weight, "steps": steps, "callbacks": callbacks}
             with self._by_keras(steps):
                 return super().evaluate(x, y, size, **more)
-        batch_size = checks.positive_integer("batch_size", batch_size or _DEFAULT_BATCH_SIZE)
+        batch_size = checks.positive_integer("batch_size", batch_size or DEFAULT_BATCH_SIZE)
         callbacks = arrays.listed(callbacks)
         data = self._data(x, samples, batch_size, callbacks)
         test = Chunks(self, self._program("test"), data, data.length)
@@ -224,34 +222,9 @@ class CompiledTraining:
             batch_size=batch_size,
             length=length,
             shuffle=shuffle,
-            scale_pixels=self._are_pixels(given, samples),
+            scale_pixels=keras_forms.are_pixels(self, given, samples),
             xla=self.jit_compile,
         )
-
-    def _are_pixels(self, given, samples):
-        """Whether to divide by 255: 8-bit pixels of a Source, for a model that does not take them raw."""
-        raw = any(x.dtype == "uint8" for x in getattr(self, "inputs", None) or ())
-        return isinstance(given, Source) and samples[0].dtype == "uint8" and not raw
-
-    def _for_keras(self, given, samples, batch_size):
-        """(x, y, sample_weight) and the batch size in forms of Keras' own loop; None for what has such a form."""
-        if isinstance(samples, Stream):
-            batches = samples.images().batch(batch_size or _DEFAULT_BATCH_SIZE)
-            return (batches.map(lambda x: tf.cast(x, tf.float32) / 255.0).prefetch(tf.data.AUTOTUNE), None, None), None
-        if samples is None:
-            return None
-        x, y, sample_weight = samples
-        x = given.pixels() if self._are_pixels(given, samples) else x
-        # Keras drops weights that come without a target.
-        return (x, x if y is None and sample_weight is not None else y, sample_weight), batch_size
-
-    def _validation_for_keras(self, data, batch_size):
-        given, *more = data if isinstance(data, tuple) else (data,)
-        prepared = self._for_keras(given, arrays.known(given, *more), batch_size)
-        if prepared is None:
-            return data
-        x, y, sample_weight = prepared[0]
-        return x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
 
     def _program(self, kind):
         """The compiled program of training or test chunks, made once after each `compile`."""

