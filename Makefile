@@ -5,15 +5,25 @@ PYTHON ?= python3
 ifneq ($(wildcard ../shared/tfds),)
 export TFDS_DATA_DIR ?= $(abspath ../shared/tfds)
 endif
+ifneq ($(wildcard ../shared/data),)
+export ZOO_DATA_DIR ?= $(abspath ../shared/data)
+endif
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test lint install format clean
+.PHONY: demo test lint install format clean paper verify
 
 demo: install  ## fine-tune a pretrained encoder on a few real digits, export it, run it as a phone would
 	$(VENV)/bin/zoo demo
 
 test: install lint  ## linter and all tests
 	$(VENV)/bin/python -m pytest
+
+paper: install  ## do the paper's experiments again: docs/paper.md
+	$(VENV)/bin/python scripts/reproduce_paper.py
+
+verify: install  ## recompute every number of every card
+	$(VENV)/bin/python scripts/evaluate.py --verify
+	$(VENV)/bin/python scripts/update_readme.py --check
 
 lint: install
 	$(VENV)/bin/ruff check .
@@ -33,4 +43,4 @@ $(VENV)/.installed: requirements.lock setup.py
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist demo exported trained *.egg-info
+	rm -rf $(VENV) build dist demo exported trained paper-state *.egg-info

@@ -35,12 +35,13 @@ setup(
         "numpy>=2.0,<3",
         "scipy>=1.13,<2",
         "psutil>=6,<8",
+        "pillow>=10",
         "click>=8.1,<9",
         "rich>=13.7,<16",
         "tqdm>=4.66,<5",
     ],
     extras_require={
-        "test": ["pytest>=8,<10", "ruff>=0.9", "build>=1.2,<2", "pillow>=10"],
+        "test": ["pytest>=8,<10", "ruff>=0.9", "build>=1.2,<2"],
         "bench": ["torch>=2.4", "pythae>=0.1.2"],  # competitors of `zoo benchmark train`
     },
     classifiers=[

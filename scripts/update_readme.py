@@ -1,11 +1,15 @@
 #!/usr/bin/env python
-"""Write the generated parts of README.md: the sets, the speed of training and, with ``--demo``, what the demo prints.
+"""Write what is generated from the cards: pretrained/results.csv, pretrained/versions.csv and parts of README.md.
+
+Those are the sets, the speed of training and, with ``--demo``, what the demo prints.
 
 The speed comes from docs/benchmark/benchmark.json, which ``zoo benchmark train -o docs/benchmark`` measures anew.
-``--check`` changes nothing and exits with 1 if README.md does not say what the cards and that file say.
+``--check`` changes nothing and exits with 1 if one of them does not say what the cards and that file say.
 """
 
 import argparse
+import csv
+import io
 import json
 import os
 import pathlib
@@ -18,22 +22,59 @@ import zoo
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = ROOT / "README.md"
+RESULTS = ROOT / "pretrained" / "results.csv"
+VERSIONS = ROOT / "pretrained" / "versions.csv"
 
 
 def catalog_table():
     """Markdown table of every pretrained set, from its card."""
     rows = [
-        "| set | latent | parameters | kB | test MSE | test BCE | kNN-7 |",
+        "| set | latent | kB | MSE | PCA | kNN-7 | linear probe |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for name in zoo.list_pretrained():
         card, m = zoo.card(name), zoo.card(name).metrics
         latent = "×".join(map(str, card.input["latent_shape"]))
+        values = [
+            f"{m[metric]:.{digits}f}" if metric in m else ""
+            for metric, digits in (("mse", 4), ("pca_mse", 4), ("knn_accuracy", 3), ("linear_probe_accuracy", 3))
+        ]
         rows.append(
-            f"| [{name}](pretrained/{name}) | {latent} | {card.parameters:,} | {card.size_bytes / 1000:,.0f}"
-            f" | {m['mse']:.5f} | {m['bce']:.4f} | {m['knn_accuracy']:.4f} |"
+            f"| [{name}](pretrained/{name}) | {latent} | {card.size_bytes / 1000:,.0f} | {' | '.join(values)} |"
         )
     return "\n".join(rows)
+
+
+def results():
+    """Text of pretrained/results.csv: every number of every card, a row each set."""
+    cards = [zoo.card(name) for name in zoo.list_pretrained()]
+    metrics = list(dict.fromkeys(metric for card in cards for metric in card.metrics))
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["name", "version", "family", "dataset", "latent", "parameters", "size_bytes", "sha256", *metrics])
+    for card in cards:
+        latent = "x".join(map(str, card.input["latent_shape"]))
+        own = [card.name, card.version, card.family, card.dataset["name"], latent, card.parameters, card.size_bytes]
+        values = [f"{card.metrics[metric]:.6g}" if metric in card.metrics else "" for metric in metrics]
+        table.writerow([*own, card.sha256, *values])
+    return text.getvalue()
+
+
+def versions(known):
+    """Text of pretrained/versions.csv: the hash of all weights that were ever published, from what it says now.
+
+    Weights are never overwritten under the same name and version, so a line is never changed, only added.
+    """
+    lines = known.splitlines() or ["name,version,sha256"]
+    hashes = {(name, version): digest for name, version, digest in (line.split(",") for line in lines[1:])}
+    for card in map(zoo.card, zoo.list_pretrained()):
+        published = hashes.setdefault((card.name, str(card.version)), card.sha256)
+        if published != card.sha256:
+            sys.exit(
+                f"{card.name} has other weights than were published as version {card.version}: write"
+                f" version = {card.version + 1} into its recipe.toml and train it again."
+            )
+    return "\n".join([lines[0], *(f"{name},{version},{digest}" for (name, version), digest in hashes.items())]) + "\n"
 
 
 def training_table():
@@ -87,13 +128,16 @@ def main():
     parser.add_argument("--demo", action="store_true", help="also run the demo and insert what it prints")
     parser.add_argument("--check", action="store_true", help="only compare the tables")
     arguments = parser.parse_args()
-    old = README.read_text(encoding="utf-8")
-    new = replaced(replaced(old, "catalog", catalog_table()), "training", training_table())
+    old = {path: path.read_text(encoding="utf-8") if path.is_file() else "" for path in (README, RESULTS, VERSIONS)}
+    readme = replaced(replaced(old[README], "catalog", catalog_table()), "training", training_table())
+    new = {README: readme, RESULTS: results(), VERSIONS: versions(old[VERSIONS])}
     if arguments.check:
-        sys.exit(new != old and "README.md does not agree with cards and benchmark: run scripts/update_readme.py")
+        stale = [path.name for path in new if new[path] != old[path]]
+        sys.exit(f"Not what cards and benchmark say: {', '.join(stale)}. Run scripts/update_readme.py." if stale else 0)
     if arguments.demo:
-        new = replaced(new, "demo", demo_output())
-    README.write_text(new, encoding="utf-8")
+        new[README] = replaced(new[README], "demo", demo_output())
+    for path, text in new.items():
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ import pathlib
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-_PREPARED = pathlib.Path(__file__).parents[2] / "shared" / "tfds"
-if _PREPARED.is_dir():
-    os.environ.setdefault("TFDS_DATA_DIR", str(_PREPARED))
+_SHARED = pathlib.Path(__file__).parents[2] / "shared"
+for _variable, _folder in (("TFDS_DATA_DIR", "tfds"), ("ZOO_DATA_DIR", "data")):
+    if (_SHARED / _folder).is_dir():
+        os.environ.setdefault(_variable, str(_SHARED / _folder))
 
 
 def pytest_configure(config):

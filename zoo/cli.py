@@ -75,24 +75,38 @@ def list_command(pattern, family, dataset, as_json):
             "latent": "×".join(map(str, card.input["latent_shape"])),
             "parameters": card.parameters,
             "kB": round(card.size_bytes / 1000),
-            **{metric: round(value, 5 if metric == "mse" else 4) for metric, value in card.metrics.items()},
+            **{metric: round(value, 5) for metric, value in card.metrics.items()},
         }
         for card in cards
     ]
     if not as_json:  # what fits a terminal of 80 columns; the name says family and dataset
-        titles = {"name": "name", "latent": "latent", "kB": "kB", "mse": "MSE", "bce": "BCE", "knn_accuracy": "kNN-7"}
+        titles = {"name": "name", "latent": "latent", "kB": "kB", "mse": "MSE", "knn_accuracy": "kNN-7"}
         rows = [{title: row.get(key, "") for key, title in titles.items()} for row in rows]
     _print_table(rows, as_json, empty="No set matches.")
 
 
 @main.command()
 @click.argument("name")
+@click.option("--plot", is_flag=True, help="Draw reconstructions, latent features, errors and loss into a PNG file.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=pathlib.Path), help="With --plot: file to write [default: NAME.png]."
+)
 @_json
-def show(name, as_json):
-    """Show the card of a pretrained set."""
+def show(name, plot, output, as_json):
+    """Show the card of a pretrained set, or draw its pictures."""
     import dataclasses
 
     card = zoo.card(name)
+    if plot:
+        _load_tensorflow()
+        from zoo.verification import draw
+
+        output = output or pathlib.Path(f"{card.name}.png")
+        draw(name, output)
+        click.echo(f"Wrote {output}.")
+        return
+    if output:
+        raise click.UsageError("--output goes with --plot.")
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(card), indent=2))
         return
@@ -132,21 +146,37 @@ def train(name, output, resume, stream, quiet):
         click.echo(f"\nInterrupted. To go on where it stopped: zoo train {name} --output {output}", err=True)
         raise click.exceptions.Exit(130) from None
     card = zoo.card(output)
-    click.echo(f"Wrote {output}: " + ", ".join(f"{key} {value:.5g}" for key, value in card.metrics.items()))
+    told = {key: card.metrics[key] for key in ("mse", "bce", "knn_accuracy") if key in card.metrics}
+    click.echo(f"Wrote {output}: " + ", ".join(f"{key} {value:.5g}" for key, value in told.items()))
 
 
 @main.command()
-@click.argument("name")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @_dataset
-@click.option("--metric", "metrics", multiple=True, help="mse, bce or knn_accuracy; repeat for several [default: all].")
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    help="One of those that zoo.evaluate knows; repeat for several [default: all].",
+)
+@click.option("--anomalies", help="Dataset whose samples count as anomalies [default: the other MNIST].")
 @_json
-def evaluate(name, dataset, metrics, as_json):
-    """Measure a set on the test split of a dataset, beside what its card says."""
+def evaluate(names, dataset, metrics, anomalies, as_json):
+    """Measure sets on the test split of a dataset, beside what their cards say.
+
+    Reconstruction beside PCA, latent features beside raw pixels, clusters, anomalies, denoising, sparsity: whatever
+    applies to the model and the dataset.
+    """
     _load_tensorflow()
-    results = zoo.evaluate(name, dataset, list(metrics) or None)
-    card = zoo.card(name)
-    same = dataset in (None, card.dataset.get("name"))
-    rows = [{"metric": m, "measured": v, **({"card": card.metrics.get(m)} if same else {})} for m, v in results.items()]
+    rows = []
+    for name in names:
+        results = zoo.evaluate(name, dataset, list(metrics) or None, anomalies=anomalies)
+        card = zoo.card(name)
+        same = dataset in (None, card.dataset.get("name")) and anomalies is None
+        several = {"set": card.name} if len(names) > 1 else {}
+        for metric, value in results.items():
+            stated = {"card": card.metrics.get(metric, "")} if same else {}
+            rows.append({**several, "metric": metric, "measured": value, **stated})
     _print_table(rows, as_json)
 
 

@@ -58,17 +58,26 @@ def train(recipe_or_name, output_directory, *, resume=True, stream="auto", verbo
     shape = model.input_shape if len(model.input_shape) == 3 else None
     source = data.load(recipe.dataset, "train", shape=shape, stream=stream)
     checkpoint = output_directory / _CHECKPOINT
-    run(recipe, model, source, checkpoint_directory=checkpoint, resume=resume, verbose=verbose)
+    history = run(recipe, model, source, checkpoint_directory=checkpoint, resume=resume, verbose=verbose).history
     seconds = time.monotonic() - started
     save(
         model,
         output_directory,
+        samples=data.load(recipe.dataset, "test", shape=shape),
         name=recipe.name,
+        version=recipe.version,
         description=recipe.description,
         license=recipe.license,
-        dataset={"name": source.name, "version": source.version, "split": source.split, "samples": len(source)},
+        dataset={
+            "name": source.name,
+            "title": recipe.dataset_title or source.name,
+            "version": source.version,
+            "split": source.split,
+            "samples": len(source),
+        },
         recipe=dataclasses.asdict(recipe.training),
         metrics=evaluate(model, recipe.dataset),
+        history={metric: [float(value) for value in values] for metric, values in history.items()},
         reproduction={
             "command": f"zoo train {recipe.name}",
             "seconds": round(seconds, 1),

@@ -47,7 +47,11 @@ def _dense(*units):
 
 
 def _strided():
-    """`zoo.convolutional((28, 28, 1), 16, (32, 64))` in PyTorch; "same" padding keeps 28 → 14 → 7 and back."""
+    """`zoo.convolutional((28, 28, 1), 16, (32, 64))` in PyTorch; "same" padding keeps 28 → 14 → 7 and back.
+
+    It starts from Keras' initial weights: from PyTorch's it collapses to black images, whose denormal gradients slow
+    PyTorch down to a third.
+    """
     from torch import nn
 
     first, second = STRIDED_FILTERS
@@ -71,6 +75,10 @@ def _strided():
         nn.Conv2d(first, 1, 3, padding=1),
         nn.Sigmoid(),
     )
+    for layer in (*encoder, *decoder):
+        if hasattr(layer, "weight"):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
     return encoder, decoder
 
 

@@ -9,6 +9,7 @@ from zoo.errors import DataNotFoundError, IntegrityError, unknown_name
 from zoo.files import recover
 
 CONFIG, METADATA, WEIGHTS, README = "config.json", "metadata.json", "model.weights.h5", "README.md"
+GOLDEN, PICTURE = "golden.npz", "card.png"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,10 +20,12 @@ class Card:
         name: name of the set.
         family: name of its family, see `zoo.list_families`.
         config: JSON config from which `zoo.from_config` builds the model.
-        dataset: {"name", "version", "split", "samples"} of the training data.
+        version: number of the weights. Other weights get another number: none is ever overwritten under the same one.
+        dataset: {"name", "title", "version", "split", "samples"} of the training data.
         input: {"shape", "dtype", "range", "preprocessing"} of what the encoder takes; "latent_shape" of what it gives.
         recipe: the training settings: epochs, batch size, optimizer, learning rate, schedule, loss, seed.
-        metrics: measured on the whole test split: "mse", "bce" (means over every pixel) and "knn_accuracy" (k = 7).
+        metrics: all that `zoo.evaluate` measures on the whole test split.
+        history: metric name to its values, one per epoch of the training.
         parameters: number of parameters.
         size_bytes: size of the weight file in bytes.
         sha256: SHA-256 of the weight file, 64 hex digits.
@@ -38,9 +41,11 @@ class Card:
     parameters: int
     size_bytes: int
     sha256: str
+    version: int = 1
     dataset: dict = dataclasses.field(default_factory=dict)
     recipe: dict = dataclasses.field(default_factory=dict)
     metrics: dict = dataclasses.field(default_factory=dict)
+    history: dict = dataclasses.field(default_factory=dict)
     license: str = ""
     description: str = ""
     reproduction: dict = dataclasses.field(default_factory=dict)

@@ -1,14 +1,36 @@
 """The README card of a set, generated from its `Card`."""
 
+# Metric: what it is called, how it is written, and the metric of the baseline that stands beside it.
 _METRICS = {
-    "mse": ("Mean squared error", "{:.5f}"),
-    "bce": ("Binary cross-entropy", "{:.4f}"),
-    "knn_accuracy": ("kNN accuracy on the latent features (k = 7)", "{:.4f}"),
+    "mse": ("Mean squared error", "{:.5f}", "pca_mse"),
+    "bce": ("Binary cross-entropy", "{:.4f}", None),
+    "psnr": ("Peak signal-to-noise ratio, dB", "{:.2f}", "pca_psnr"),
+    "ssim": ("Structural similarity", "{:.4f}", None),
+    "explained_variance": ("Explained variance", "{:.4f}", "pca_explained_variance"),
+    "knn_accuracy": ("kNN accuracy on the latent features (k = 7)", "{:.4f}", "pixels_knn_accuracy"),
+    "linear_probe_accuracy": ("Linear-probe accuracy", "{:.4f}", "pixels_linear_probe_accuracy"),
+    "cluster_nmi": ("k-means clusters: normalised mutual information", "{:.3f}", None),
+    "cluster_ari": ("k-means clusters: adjusted Rand index", "{:.3f}", None),
+    "anomaly_auroc": ("Anomaly AUROC, another dataset", "{:.4f}", None),
+    "one_class_out_auroc": ("Anomaly AUROC, one class out", "{:.4f}", None),
+    "psnr_denoised_low": ("PSNR denoised at half the corruption, dB", "{:.2f}", "psnr_corrupted_low"),
+    "psnr_denoised_medium": ("PSNR denoised at the corruption of the training, dB", "{:.2f}", "psnr_corrupted_medium"),
+    "psnr_denoised_high": ("PSNR denoised at 1.5 times the corruption, dB", "{:.2f}", "psnr_corrupted_high"),
+    "active_units": ("Active units per sample (L0)", "{:.1f}", None),
+    "dead_fraction": ("Dead units", "{:.1%}", None),
+    "activation_frequency_median": ("Activation frequency, median unit", "{:.2%}", None),
+    "activation_frequency_max": ("Activation frequency, busiest unit", "{:.2%}", None),
 }
+_BASELINES = {"pca": "PCA, as many components", "pixels": "raw pixels", "psnr": "corrupted input"}
 
 
-def readme(card):
-    """Markdown text of a card: what it is, how to use it, its numbers, how to make it again."""
+def readme(card, picture=None):
+    """Markdown text of a card: what it is, how to use it, its numbers, how to make it again.
+
+    Args:
+        card: zoo.Card.
+        picture: name of the picture file beside the card, if there is one.
+    """
     lines = [f"# {card.name}", ""]
     if card.description:
         lines += [card.description, ""]
@@ -20,32 +42,49 @@ def readme(card):
         f'encoder = zoo.load_encoder("{card.name}")  # a keras.Model, ready for zoo.classifier or zoo.export',
         "```",
         "",
-        "| | |",
-        "|---|---|",
     ]
+    if picture:
+        lines += [f"![Reconstructions, latent features, errors and loss of {card.name}]({picture})", ""]
+    lines += ["| | |", "|---|---|"]
     rows = {
         "Family": _family(card.config),
         "Input": f"{_shape(card.input['shape'])} {card.input['dtype']}; {card.input['preprocessing']}",
         "Latent features": _shape(card.input["latent_shape"]),
         "Parameters": f"{card.parameters:,}",
-        "Weights": f"{card.size_bytes:,} bytes, SHA-256 `{card.sha256}`",
+        "Weights": f"version {card.version}, {card.size_bytes:,} bytes, SHA-256 `{card.sha256}`",
         "Licence": card.license,
     }
     if card.dataset:
-        rows["Trained on"] = "{name} {version}, split {split}, {samples:,} samples".format(**card.dataset)
+        rows["Trained on"] = _dataset(card.dataset)
     if card.recipe:
         rows["Recipe"] = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in card.recipe.items())
     lines += [f"| {name} | {value} |" for name, value in rows.items() if value]
     if card.metrics:
-        lines += ["", "Measured on the whole test split:", "", "| metric | value |", "|---|---|"]
-        for key, value in card.metrics.items():
-            title, form = _METRICS.get(key, (key, "{:.5g}"))
-            lines.append(f"| {title} | {form.format(value)} |")
+        lines += ["", "Measured on the whole test split:", "", "| metric | value | beside |", "|---|---|---|"]
+        lines += [_metric(name, card.metrics) for name in card.metrics if not _is_baseline(name)]
     if card.reproduction:
         made = card.reproduction
         versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
         lines += ["", f"Reproduce: `{made['command']}` ({made['seconds']:.0f} s on {made['machine']}; {versions})."]
     return "\n".join(lines) + "\n"
+
+
+def _is_baseline(name):
+    return any(name == baseline for _, _, baseline in _METRICS.values())
+
+
+def _metric(name, metrics):
+    title, form, baseline = _METRICS.get(name, (name, "{:.5g}", None))
+    beside = ""
+    if baseline in metrics:
+        beside = f"{form.format(metrics[baseline])} {_BASELINES[baseline.split('_')[0]]}"
+    return f"| {title} | {form.format(metrics[name])} | {beside} |"
+
+
+def _dataset(dataset):
+    title = dataset.get("title", dataset["name"])
+    version = f" {dataset['version']}" if dataset["version"] else ""
+    return f"{title}{version}, split {dataset['split']}, {dataset['samples']:,} samples"
 
 
 def _family(config):

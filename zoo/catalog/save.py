@@ -4,8 +4,9 @@ import dataclasses
 import json
 import pathlib
 
-from zoo import files
-from zoo.catalog.card import CONFIG, METADATA, README, WEIGHTS, Card
+from zoo import files, plots
+from zoo.catalog import golden
+from zoo.catalog.card import CONFIG, GOLDEN, METADATA, PICTURE, README, WEIGHTS, Card
 from zoo.catalog.readme import readme
 from zoo.errors import ConfigError, unknown_name
 from zoo.families import from_config
@@ -14,7 +15,7 @@ _MEASURED = {"family", "config", "input", "parameters", "size_bytes", "sha256"}
 _GIVEN = {field.name for field in dataclasses.fields(Card)} - _MEASURED
 
 
-def save(model, directory, **metadata):
+def save(model, directory, *, samples=None, **metadata):
     """Write config, weights, metadata and README card of an `Autoencoder` to a directory that `zoo.load` reads.
 
     The write is atomic: interrupted, it leaves what was there before. Other files in the directory stay.
@@ -22,8 +23,10 @@ def save(model, directory, **metadata):
     Args:
         model: Autoencoder of one of the zoo's families.
         directory: where to write; created if needed.
-        **metadata: what the card shall say: name (default: the directory's), description, license, dataset, recipe,
-            metrics, reproduction, as in `zoo.Card`.
+        samples: Source of test samples. With it the set also gets a picture for its card, and the outputs for the
+            first few samples, by which `scripts/evaluate.py --verify` knows whether it still computes the same.
+        **metadata: what the card shall say: name (default: the directory's), version, description, license, dataset,
+            recipe, metrics, history, reproduction, as in `zoo.Card`.
 
     Returns:
         zoo.Card.
@@ -67,7 +70,11 @@ def save(model, directory, **metadata):
         described = dataclasses.asdict(card)
         _write_json(staging / CONFIG, described.pop("config"))
         _write_json(staging / METADATA, described)
-        (staging / README).write_text(readme(card), encoding="utf-8")
+        if samples is not None:
+            golden.write(staging / GOLDEN, model, samples)
+            plots.save(plots.of_set(card, model, samples), staging / PICTURE)
+        text = readme(card, picture=PICTURE if samples is not None else None)
+        (staging / README).write_text(text, encoding="utf-8")
     return card
 
 

@@ -3,15 +3,20 @@
 >>> zoo.data.load("digits")                              # embedded, needs no network
 >>> zoo.data.load("mnist", "test")                       # TensorFlow Datasets, by name
 >>> zoo.data.load("photos/", "train", shape=(64, 64, 3)) # folder photos/train/<class>/*.jpg
+>>> zoo.data.load("photos.zip")                          # the same folders in a zip archive
 >>> zoo.data.load("samples.npy")                         # or .npz, or an array
+
+A plain name is looked for in the directory that the variable ZOO_DATA_DIR names, as a folder or a zip archive, before
+TensorFlow Datasets is asked for it.
 """
 
+import os
 import pathlib
 
 import numpy as np
 
 from zoo.data.resizing import resize
-from zoo.data.source import Source
+from zoo.data.source import Source, mixture
 from zoo.data.stream import Stream, stream_of
 from zoo.errors import unknown_name
 
@@ -26,7 +31,9 @@ def load(dataset, split="train", *, shape=None, stream=False):
 
     Args:
         dataset: "digits"; the name of a TFDS image dataset such as "mnist"; a directory ``split/class/*.jpg|png``;
-            a .npy or .npz file; an array (samples, ...); or a `Source`, returned unchanged.
+            a .npy or .npz file; a zip archive of such a directory; the name of a directory or archive in ZOO_DATA_DIR;
+            an array (samples, ...); or a `Source`, returned unchanged. Several joined by "+", such as
+            "mnist+fashion_mnist", are mixed: images brought to `shape`, labels left out.
         split: "train", "test" or "all". Arrays and files have one split, which is returned for each of them.
         shape: bring images to this (height, width, channels); None keeps their own.
         stream: True to read the images of a folder or a TFDS dataset as they are needed; False to read them into memory
@@ -43,6 +50,8 @@ def load(dataset, split="train", *, shape=None, stream=False):
     """
     if split not in _SPLITS:
         raise unknown_name("split", split, _SPLITS)
+    if isinstance(dataset, str) and "+" in dataset:
+        return mixture([load(name, split, shape=shape) for name in dataset.split("+")], dataset)
     source = _load(dataset, split, shape, stream)
     return source if shape is None else source.resized(shape)
 
@@ -59,7 +68,11 @@ def _load(dataset, split, shape, stream):
 
         return load_digits(split)
     text = str(dataset)
-    path = pathlib.Path(text).expanduser()
+    path = _in_data_directory(text) or pathlib.Path(text).expanduser()
+    if path.suffix == ".zip":
+        from zoo.data.archive import load_archive
+
+        return load_archive(path, split)
     if path.suffix in (".npy", ".npz"):
         from zoo.data.arrays import load_file
 
@@ -79,6 +92,15 @@ def _load(dataset, split, shape, stream):
     from zoo.data.reading import read
 
     return Source(*read(parts, shape, title), **description)
+
+
+def _in_data_directory(name):
+    """The folder or archive of this name in ZOO_DATA_DIR, or None."""
+    directory = os.environ.get("ZOO_DATA_DIR")
+    if not directory or pathlib.Path(name).name != name:
+        return None
+    candidates = (pathlib.Path(directory).expanduser() / file for file in (name, f"{name}.zip"))
+    return next((path for path in candidates if path.exists()), None)
 
 
 def _is_large(parts, shape):

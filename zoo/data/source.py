@@ -71,3 +71,25 @@ class Source:
         if self.shape == tuple(shape):
             return self
         return dataclasses.replace(self, images=resize(self.images, shape))
+
+
+def mixture(sources, name):
+    """One Source of all samples of several, in an order drawn once, without labels.
+
+    Args:
+        sources: list of Source with samples of one shape.
+        name: what the mixture is called.
+
+    Raises:
+        DataError: samples of different shapes.
+    """
+    shapes = {source.shape for source in sources}
+    if len(shapes) > 1:
+        raise DataError(
+            f"The datasets of {name!r} have samples of different shapes: pass shape=(height, width, channels)."
+            f" Received {sorted(shapes)}."
+        )
+    images = np.concatenate([source.images for source in sources])
+    order = np.random.default_rng(0).permutation(len(images))
+    version = "+".join(source.version for source in sources if source.version)
+    return Source(images[order], None, name=name, split=sources[0].split, version=version)

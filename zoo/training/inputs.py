@@ -14,11 +14,14 @@ from zoo.errors import DataError
 _DEFAULT_BATCH_SIZE = 32
 
 
-def array(model, x, name="x"):
-    """Samples as a checked float32 array (samples, *input_shape); from an array or a `Source`."""
+def array(model, x, name="x", *, target=True):
+    """Samples as a checked float32 array (samples, *input_shape); from an array or a `Source`.
+
+    Without `target` they are input alone, which may leave the range of a sigmoid output: noise is not clipped.
+    """
     if isinstance(x, Source):
         x = x.pixels()
-    return checks.images(x, model.input_shape, unit_range=model.unit_range, name=name)
+    return checks.images(x, model.input_shape, unit_range=model.unit_range and target, name=name)
 
 
 def samples(model, x, y, batch_size, name="x"):
@@ -40,7 +43,7 @@ def samples(model, x, y, batch_size, name="x"):
         checks.check_shape(x.images.shape, model.input_shape, name=name)
         x = dataclasses.replace(x, labels=None)
     else:
-        x = array(model, x, name)
+        x = array(model, x, name, target=y is None)
     if y is not None:
         if len(getattr(y, "shape", ())) <= 1:
             raise DataError(

@@ -61,8 +61,10 @@ class Recipe:
         name: name of the set: the folder that holds the recipe.
         description: one sentence for the card.
         dataset: name of the dataset, as `zoo.data.load` takes it.
-        model: config of the model, as `zoo.from_config` takes it.
+        model: config of the model, as `zoo.from_config` takes it; "none" stands for None, which TOML lacks.
         training: how it is trained.
+        version: number of the weights: 1, and one more whenever the recipe changes after they were published.
+        dataset_title: what the card calls the dataset, where that is not its name.
         license: licence of the weights.
     """
 
@@ -71,6 +73,8 @@ class Recipe:
     dataset: str
     model: dict
     training: Training
+    version: int = 1
+    dataset_title: str = ""
     license: str = "Apache-2.0"
 
 
@@ -97,7 +101,14 @@ def read_recipe(path):
         raise ConfigError(f"{str(path)!r} is not valid TOML: {error}.") from error
     training = _table(Training, content.pop("training", {}), f"[training] in {str(path)!r}")
     name = content.pop("name", path.absolute().parent.name)
+    content = _with_none(content)
     return _table(Recipe, {**content, "name": name, "training": training}, repr(str(path)))
+
+
+def _with_none(value):
+    if isinstance(value, dict):
+        return {key: _with_none(inner) for key, inner in value.items()}
+    return None if value == "none" else value
 
 
 def _table(cls, content, where):

@@ -1,0 +1,26 @@
+"""Corruptions: what a denoising autoencoder learns to undo.
+
+Each is a Keras layer that changes its input during training only and passes it unchanged otherwise. Fresh random
+numbers are drawn for every sample and step. Inputs are float32 in [0, 1], channels last; the target
+stays the clean input.
+
+Sources: Vincent et al., "Stacked Denoising Autoencoders", JMLR 11 (2010), section 3.3, for `Gaussian`, `Masking` and
+`SaltAndPepper`; Simard et al., "Best Practices for Convolutional Neural Networks", ICDAR 2003, for `Elastic`. `Affine`,
+`Elastic`, `Stroke` and `Contrast` draw the distortions usual in data augmentation and let the model undo them.
+"""
+
+from zoo.errors import ConfigError
+from zoo.layers.corruption.appearance import Contrast, Stroke
+from zoo.layers.corruption.base import Corruption
+from zoo.layers.corruption.geometric import Affine, Elastic
+from zoo.layers.corruption.pixelwise import Gaussian, Masking, SaltAndPepper
+
+__all__ = ["Affine", "Contrast", "Corruption", "Elastic", "Gaussian", "Masking", "SaltAndPepper", "Stroke", "get"]
+
+
+def get(corruption):
+    """A list of `Corruption` layers from one, from its dictionary, or from a list of either, to be applied in order."""
+    several = isinstance(corruption, (list, tuple))
+    if several and not corruption:
+        raise ConfigError("corruption must name at least one corruption. Received an empty list.")
+    return [Corruption.from_description(c) for c in (corruption if several else [corruption])]

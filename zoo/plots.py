@@ -1,0 +1,133 @@
+"""Pictures of a set: what it reconstructs, what its latent features hold, how it was trained."""
+
+import numpy as np
+
+_COLUMNS = 10
+_SCATTER = 2000  # samples in the latent scatter
+_MEASURED = 2000  # samples in the histogram of errors
+
+
+def of_set(card, model, source):
+    """All pictures of one set, as one matplotlib Figure.
+
+    Rows of samples and their reconstructions (for a denoiser of corrupted samples, too), the decoder's response to
+    single latent features, for a sparse model the weights of its most active units, a scatter of the latent features,
+    the histogram of the reconstruction error, and the loss of each epoch.
+
+    Args:
+        card: zoo.Card; its name and history are drawn.
+        model: Autoencoder.
+        source: Source of test samples.
+    """
+    from matplotlib.figure import Figure
+
+    few = source.subset(_one_of_each_class(source))
+    pixels = few.pixels()
+    latent = model.encode(source.part(0, _SCATTER))
+    rows = _reconstructions(model, pixels) if len(model.input_shape) == 3 else {}
+    if len(model.input_shape) == 3 and len(model.latent_shape) == 1:
+        rows.update(_weights(model, latent) if model.sparsity else _responses(model, latent))
+    figure = Figure(figsize=(8, 0.78 * len(rows) + 2.6), layout="constrained")
+    figure.suptitle(card.name)
+    upper, lower = figure.subfigures(2, 1, height_ratios=(0.78 * len(rows) or 0.01, 2.4))
+    _draw_images(upper, rows)
+    scatter, errors, loss = lower.subplots(1, 3)
+    _draw_scatter(scatter, latent.reshape(len(latent), -1), source)
+    _draw_errors(errors, model.reconstruction_error(source.part(0, _MEASURED)))
+    _draw_loss(loss, card.history)
+    return figure
+
+
+def save(figure, path, *, dpi=80):
+    """Write a figure as a PNG file of 64 colours, which is about a third of the usual size."""
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=dpi, format="png")
+    Image.open(buffer).convert("RGB").quantize(64).save(path, format="png", optimize=True)
+
+
+def _one_of_each_class(source):
+    """Indices of the first sample of each class, or of the first samples, at most ten."""
+    if source.labels is None:
+        return np.arange(min(len(source), _COLUMNS))
+    return np.unique(source.labels, return_index=True)[1][:_COLUMNS]
+
+
+def _reconstructions(model, pixels):
+    rows, seen = {"original": pixels}, pixels
+    if model.corruption:
+        for corruption in model.corruption:
+            seen = corruption(seen, training=True)
+        rows["corrupted"] = seen = np.asarray(seen)
+    rows["reconstructed"] = np.asarray(model(seen, training=False))
+    return rows
+
+
+def _responses(model, latent):
+    """Decoded mean latent features with one feature at a time at its 2nd and 98th percentile, for the most varied."""
+    units = np.argsort(-latent.std(axis=0))[:_COLUMNS]
+    low, high = (np.repeat(latent.mean(axis=0)[None], len(units), axis=0) for _ in range(2))
+    for row, unit in enumerate(units):
+        low[row, unit], high[row, unit] = np.percentile(latent[:, unit], (2, 98))
+    return {"feature low": model.decode(low), "feature high": model.decode(high)}
+
+
+def _weights(model, latent):
+    """What the most active units add to the decoded image, scaled to [0, 1] each: their filters."""
+    units = np.argsort(-(np.abs(latent) > 0).mean(axis=0), kind="stable")[: 2 * _COLUMNS]
+    one_on = np.zeros((len(units) + 1, latent.shape[1]), "float32")
+    one_on[np.arange(len(units)), units] = np.maximum(latent[:, units].max(axis=0), 1e-6)
+    decoded = model.decode(one_on)
+    filters = decoded[:-1] - decoded[-1]
+    filters = 0.5 + 0.5 * filters / np.maximum(np.abs(filters).max(axis=(1, 2, 3), keepdims=True), 1e-9)
+    return {"filters": filters[:_COLUMNS], "": filters[_COLUMNS:]}
+
+
+def _draw_images(figure, rows):
+    if not rows:
+        return
+    axes = figure.subplots(len(rows), _COLUMNS, squeeze=False)
+    for row, (title, pictures) in zip(axes, rows.items(), strict=True):
+        for column, axis in enumerate(row):
+            axis.set_xticks([])
+            axis.set_yticks([])
+            axis.set_frame_on(False)
+            if column < len(pictures):
+                picture = np.clip(pictures[column], 0, 1)
+                axis.imshow(picture if picture.shape[-1] == 3 else picture[..., 0], cmap="gray", vmin=0, vmax=1)
+        row[0].set_ylabel(title, rotation=0, ha="right", va="center", fontsize=8)
+
+
+def _draw_scatter(axis, latent, source):
+    from sklearn.decomposition import PCA
+
+    if latent.shape[1] > 2:
+        latent = PCA(2, svd_solver="randomized", random_state=0).fit_transform(latent)
+        axis.set_xlabel("latent features: first two principal components", fontsize=7)
+    labels = None if source.labels is None else source.labels[: len(latent)]
+    axis.scatter(latent[:, 0], latent[:, -1], c=labels, s=3, cmap="tab10" if labels is not None else None)
+    axis.set_xticks([])
+    axis.set_yticks([])
+    axis.set_title("latent features", fontsize=8)
+
+
+def _draw_errors(axis, errors):
+    axis.hist(errors, bins=40)
+    axis.set_xlabel("mean squared error of a test sample", fontsize=7)
+    axis.set_yticks([])
+    axis.tick_params(labelsize=7)
+    axis.set_title("reconstruction error", fontsize=8)
+
+
+def _draw_loss(axis, history):
+    for name, label in (("loss", "training"), ("val_loss", "validation")):
+        if name in history:
+            axis.plot(range(1, len(history[name]) + 1), history[name], label=label)
+    axis.set_xlabel("epoch", fontsize=7)
+    axis.tick_params(labelsize=7)
+    axis.set_title("loss", fontsize=8)
+    if "val_loss" in history:
+        axis.legend(fontsize=7)

@@ -1,0 +1,75 @@
+"""Whether a set is what its card says, measured again; and cards written anew from weights that exist."""
+
+import dataclasses
+
+from zoo import data, plots
+from zoo.catalog import golden
+from zoo.catalog.card import GOLDEN, card, catalog_directory
+from zoo.catalog.load import load
+from zoo.catalog.save import save
+from zoo.errors import DataNotFoundError, IntegrityError
+from zoo.evaluation import evaluate
+
+# Relative and absolute: sums of float32 come in another order on other machines, and a neighbour may change.
+_RELATIVE, _ABSOLUTE = 1e-3, 2e-3
+
+
+def verify(name, *, metrics=True):
+    """Check a set of the catalog: files against the card, golden output, and every metric of the card anew.
+
+    Args:
+        name: a name of `zoo.list_pretrained()`.
+        metrics: False leaves out the metrics, which need the dataset and up to a minute.
+
+    Returns:
+        dict of metric name to (card's value, measured value); empty without `metrics`.
+
+    Raises:
+        IntegrityError: a file or a number is not what the card says.
+    """
+    model = load(name)  # checks size, SHA-256 and parameters
+    path = catalog_directory() / name / GOLDEN
+    if not path.is_file():
+        raise IntegrityError(f"Set {name!r} is incomplete: {GOLDEN} is missing.")
+    golden.check(path, model)
+    if not metrics:
+        return {}
+    stated, measured = card(name).metrics, evaluate(name)
+    if set(stated) != set(measured):
+        raise IntegrityError(
+            f"The card of {name!r} lists other metrics than zoo.evaluate measures:"
+            f" {sorted(set(stated) ^ set(measured))}. Write it anew with scripts/evaluate.py --write."
+        )
+    for metric, value in stated.items():
+        if abs(measured[metric] - value) > max(_ABSOLUTE, _RELATIVE * abs(value)) or (
+            metric.endswith(("mse", "bce")) and abs(measured[metric] - value) > _RELATIVE * value
+        ):
+            raise IntegrityError(
+                f"The card of {name!r} states {metric} {value:.5g}. Measured: {measured[metric]:.5g}."
+                " Write it anew with scripts/evaluate.py --write."
+            )
+    return {metric: (stated[metric], measured[metric]) for metric in stated}
+
+
+def rewrite(name):
+    """Measure a set of the catalog anew and write metrics, golden output, picture and README; the weights stay."""
+    old, model = card(name), load(name)
+    kept = {f.name: getattr(old, f.name) for f in dataclasses.fields(old)}
+    for measured in ("family", "config", "input", "parameters", "size_bytes", "sha256", "metrics"):
+        kept.pop(measured)
+    new = save(model, catalog_directory() / name, samples=_test(old, model), metrics=evaluate(name), **kept)
+    if new.sha256 != old.sha256:
+        raise IntegrityError(f"Weights of {name!r} changed in being written again: another version of Keras or HDF5?")
+    return new
+
+
+def draw(name, path, *, dpi=120):
+    """Write the pictures of a set, see `zoo.plots.of_set`, to a PNG file; its dataset must be at hand."""
+    stated, model = card(name), load(name)
+    plots.save(plots.of_set(stated, model, _test(stated, model)), path, dpi=dpi)
+
+
+def _test(stated, model):
+    if not stated.dataset:
+        raise DataNotFoundError(f"Set {stated.name!r} names no dataset in its card, so there is nothing to draw.")
+    return data.load(stated.dataset["name"], "test", shape=model.input_shape if len(model.input_shape) == 3 else None)
