@@ -1,5 +1,6 @@
 """What a good model is, written once. A test of a family, set or export declares its numbers and calls a verb."""
 
+import dataclasses
 import json
 
 import keras
@@ -7,8 +8,10 @@ import numpy as np
 
 import zoo
 from zoo import files
+from zoo.catalog import golden
 from zoo.catalog.card import catalog_directory
 from zoo.exporting import runtime
+from zoo.training.recipe import read_recipe
 
 
 class ZooTest:
@@ -88,7 +91,8 @@ class ZooTest:
         card = zoo.card(name)
         directory = catalog_directory() / name
         assert card.name == name
-        for file in ("recipe.toml", "config.json", "metadata.json", "model.weights.h5", "README.md"):
+        stored = ("config.json", "metadata.json", "model.weights.h5", "README.md", "golden.npz", "card.png")
+        for file in ("recipe.toml", *stored):
             assert (directory / file).is_file(), f"{name} lacks {file}"
         assert (directory / "model.weights.h5").stat().st_size == card.size_bytes
         assert files.sha256(directory / "model.weights.h5") == card.sha256
@@ -103,6 +107,13 @@ class ZooTest:
         readme = (directory / "README.md").read_text(encoding="utf-8")
         for stated in (card.sha256, f"{card.parameters:,}", f"{card.metrics['mse']:.5f}", card.reproduction["command"]):
             assert stated in readme
+        assert golden.check(directory / "golden.npz", model) <= golden.TOLERANCE * 100
+        assert len(card.history["loss"]) == card.recipe["epochs"]
+        recipe = read_recipe(directory)
+        assert recipe.version == card.version
+        assert recipe.description == card.description
+        assert dataclasses.asdict(recipe.training) == card.recipe
+        assert zoo.from_config(recipe.model).get_config() == card.config
         if dataset is not None:
             self._recompute(model, card, dataset)
 

@@ -58,6 +58,12 @@ def test_show(run):
     assert "zoo train mnist-feed-forward-8" in run("show", "mnist-feed-forward-8").output
 
 
+def test_show_plot(run, small_set, tmp_path):
+    assert "Wrote small.png" in run("show", small_set, "--plot").output
+    assert (tmp_path / "small.png").read_bytes().startswith(b"\x89PNG")
+    assert "--output goes with --plot" in run("show", small_set, "-o", "x.png", code=2).output
+
+
 def test_train(run, tmp_path):
     recipe = tmp_path / "digits-feed-forward-4" / "recipe.toml"
     recipe.parent.mkdir()
@@ -82,8 +88,10 @@ def test_evaluate(run, small_set):
     rows = json.loads(run("evaluate", small_set, "--json").output)
     test = zoo.data.load("digits", "test")
     expected = float(zoo.load(small_set).reconstruction_error(test).mean())
-    assert [row["metric"] for row in rows] == ["mse", "bce", "knn_accuracy"]
+    assert [row["metric"] for row in rows][:5] == ["mse", "bce", "psnr", "ssim", "explained_variance"]
     assert rows[0]["measured"] == pytest.approx(expected, rel=1e-5)
+    both = json.loads(run("evaluate", small_set, small_set, "--metric", "mse", "--json").output)
+    assert [(row["set"], row["metric"]) for row in both] == [("small", "mse")] * 2
     assert "knn_accuracy" in run("evaluate", small_set, "--dataset", "digits", "--metric", "knn_accuracy").output
 
 

@@ -189,3 +189,72 @@ def test_samples_like_any_shape_are_real_and_varied(shape):
     assert samples.min() >= 0
     assert samples.max() <= 1
     assert len(np.unique(samples.reshape(20, -1), axis=0)) == 20
+
+
+class TestArchive:
+    @pytest.fixture
+    def archive(self, tmp_path):
+        """Two classes, three images a split and class, whose grey value says which one it is."""
+        import io
+        import zipfile
+
+        from PIL import Image
+
+        path = tmp_path / "photos.zip"
+        with zipfile.ZipFile(path, "w") as file:
+            for s, split in enumerate(("train", "test")):
+                for c, name in enumerate(("dog", "cat")):
+                    for i in range(3):
+                        buffer = io.BytesIO()
+                        Image.new("RGB", (6, 4), (100 * s + 10 * c + i,) * 3).save(buffer, "png")
+                        file.writestr(f"{split}/{name}/{i}.png", buffer.getvalue())
+            file.writestr("README.txt", "not an image")
+        return path
+
+    def test_classes_interleaved_by_file_name(self, archive):
+        source = zoo.data.load(archive, "test")
+        assert source.images.shape == (6, 4, 6, 3)
+        assert source.class_names == ("cat", "dog")
+        assert source.labels.tolist() == [0, 1] * 3
+        assert source.images[:, 0, 0, 0].tolist() == [110, 100, 111, 101, 112, 102]
+        assert (source.name, source.split) == ("photos", "test")
+        assert len(zoo.data.load(str(archive), "all")) == 12
+
+    def test_by_name_in_the_data_directory(self, archive, monkeypatch):
+        monkeypatch.setenv("ZOO_DATA_DIR", str(archive.parent))
+        assert len(zoo.data.load("photos", "train")) == 6
+        assert zoo.data.load("photos", "train", shape=(2, 2, 1)).shape == (2, 2, 1)
+
+    def test_errors(self, archive, tmp_path):
+        with pytest.raises(DataNotFoundError, match="expected a zip archive with <split>/<class>/"):
+            zoo.data.load(tmp_path / "absent.zip")
+        (tmp_path / "bad.zip").write_bytes(b"no zip")
+        with pytest.raises(DataNotFoundError, match="not a zip file"):
+            zoo.data.load(tmp_path / "bad.zip")
+        import zipfile
+
+        with zipfile.ZipFile(archive, "a") as file:
+            from PIL import Image
+
+            Image.new("L", (5, 5)).save(tmp_path / "other.png")
+            file.write(tmp_path / "other.png", "train/dog/9.png")
+        with pytest.raises(DataError, match=r"differ in size \(\(4, 6, 3\), \(5, 5, 1\), ...\): unpack it and pass"):
+            zoo.data.load(archive, "train")
+
+
+class TestMixture:
+    def test_all_samples_once_in_mixed_order(self):
+        mixed = zoo.data.load("digits+digits", "train")
+        digits = zoo.data.load("digits", "train")
+        assert len(mixed) == 2 * len(digits)
+        assert mixed.labels is None
+        assert not np.array_equal(mixed.images[: len(digits)], digits.images)
+        np.testing.assert_allclose(mixed.images.mean(axis=0), digits.images.mean(axis=0), rtol=1e-5)
+        np.testing.assert_array_equal(mixed.images, zoo.data.load("digits+digits", "train").images)
+
+    def test_shapes_must_agree(self):
+        from zoo.data.source import Source, mixture
+
+        sources = [Source(np.zeros((2, size, size, 1), "uint8")) for size in (3, 4)]
+        with pytest.raises(DataError, match=r"different shapes: pass shape=\(height, width, channels\)"):
+            mixture(sources, "a+b")

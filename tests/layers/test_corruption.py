@@ -96,3 +96,81 @@ def test_seeded_draws_repeat(mnist_like):
         first, again, other = (_apply(layer, mnist_like[:4], seed) for seed in (1, 1, 2))
         np.testing.assert_array_equal(first, again)
         assert not np.array_equal(first, other)
+
+
+class TestElastic:
+    def test_one_point_is_a_shift(self, mnist_like, monkeypatch):
+        layer = zoo.corruption.Elastic(3, points=1)
+        draws = keras.ops.reshape(keras.ops.convert_to_tensor([2.0, -1.0]), (2, 1, 1))
+        monkeypatch.setattr(corruptions.Corruption, "uniform", lambda self, shape, low, high: draws)
+        moved = keras.ops.convert_to_numpy(layer(mnist_like[:1], training=True))
+        expected = scipy.ndimage.shift(mnist_like[0, ..., 0], (-2, 1), order=1)
+        np.testing.assert_allclose(moved[0, ..., 0], expected, atol=1e-5)
+
+    def test_places_move_by_the_limit_at_most_and_smoothly(self):
+        """Row and column numbers as the picture, so that what comes out is where each pixel was read."""
+        grid = np.stack(np.mgrid[:20, :20], axis=-1).astype("float32")
+        padded = np.pad(grid, ((6, 6), (6, 6), (0, 0)), mode="edge")[None].repeat(200, axis=0)
+        read = _apply(zoo.corruption.Elastic(2, points=4), padded)[:, 8:24, 8:24]
+        shift = read - padded[:, 8:24, 8:24]
+        assert np.abs(shift).max() <= 2.0001
+        assert np.abs(shift).max() > 1.5
+        assert np.abs(np.diff(shift, axis=1)).max() < 2 * 2 * np.pi / 2 / (31 / 3) + 0.05  # slope of the cosine
+        assert np.abs(shift.mean(axis=0)).max() < 0.3
+        assert np.corrcoef(shift[0].ravel(), shift[1].ravel())[0, 1] < 0.9
+
+
+class TestAppearance:
+    def test_stroke_stays_between_erosion_and_dilation(self, mnist_like):
+        x = mnist_like[:50]
+        y = _apply(zoo.corruption.Stroke(1.0), x)
+        low = scipy.ndimage.grey_erosion(x, size=(1, 3, 3, 1), mode="nearest")
+        high = scipy.ndimage.grey_dilation(x, size=(1, 3, 3, 1), mode="nearest")
+        assert (y >= low - 1e-6).all()
+        assert (y <= high + 1e-6).all()
+        change = (y - x).sum(axis=(1, 2, 3))
+        assert 15 < (change > 0).sum() < 35
+        assert 15 < (change < 0).sum() < 35
+
+    def test_blur_equals_scipy(self, mnist_like, monkeypatch):
+        monkeypatch.setattr(
+            corruptions.Corruption, "uniform", lambda self, shape, low, high: keras.ops.full(shape, high)
+        )
+        x = mnist_like[:4]
+        y = keras.ops.convert_to_numpy(zoo.corruption.Blur(1.0)(x, training=True))
+        kernel = np.array([1, 2, 1]) / 4
+        expected = x
+        for _ in range(2):
+            for axis in (1, 2):
+                expected = scipy.ndimage.convolve1d(expected, kernel, axis=axis, mode="nearest")
+        np.testing.assert_allclose(y, expected, atol=1e-6)
+
+    def test_contrast(self):
+        x = np.random.default_rng(0).uniform(0.4, 0.6, (500, 6, 6, 3)).astype("float32")
+        y = _apply(zoo.corruption.Contrast(0.5, 0.2), x)
+        spread = y.std(axis=(1, 2, 3)) / x.std(axis=(1, 2, 3))
+        shift = y.mean(axis=(1, 2, 3)) - x.mean(axis=(1, 2, 3))
+        assert 0.5 <= spread.min() < 0.55
+        assert 1.45 < spread.max() <= 1.5001
+        assert abs(shift.std() - 0.2 / np.sqrt(3)) < 0.01
+        assert np.abs(shift).max() <= 0.2001
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [zoo.corruption.Affine(20), zoo.corruption.Elastic(2), zoo.corruption.Stroke(0.5), zoo.corruption.Blur(0.5)],
+)
+def test_images_only(layer):
+    with pytest.raises(zoo.ZooError, match=f"{type(layer).__name__} corruption needs images of shape"):
+        zoo.denoising(zoo.feed_forward((64,), 4), layer)
+
+
+def test_scaled():
+    assert zoo.corruption.Gaussian(0.4).scaled(0.5).describe() == {"type": "Gaussian", "stddev": 0.2}
+    assert zoo.corruption.Masking(0.8, block=3).scaled(1.5).describe() == {"type": "Masking", "rate": 1.0, "block": 3}
+    assert zoo.corruption.Affine(20, 2, 0.1, 0.4).scaled(2).get_config() == {
+        "rotation": 40,
+        "shift": 4,
+        "scale": 0.2,
+        "shear": 0.8,
+    }

@@ -6,16 +6,27 @@ stays the clean input.
 
 Sources: Vincent et al., "Stacked Denoising Autoencoders", JMLR 11 (2010), section 3.3, for `Gaussian`, `Masking` and
 `SaltAndPepper`; Simard et al., "Best Practices for Convolutional Neural Networks", ICDAR 2003, for `Elastic`. `Affine`,
-`Elastic`, `Stroke` and `Contrast` draw the distortions usual in data augmentation and let the model undo them.
+`Elastic`, `Stroke`, `Blur` and `Contrast` draw the distortions usual in data augmentation and let the model undo them.
 """
 
 from zoo.errors import ConfigError
-from zoo.layers.corruption.appearance import Contrast, Stroke
+from zoo.layers.corruption.appearance import Blur, Contrast, Stroke
 from zoo.layers.corruption.base import Corruption
 from zoo.layers.corruption.geometric import Affine, Elastic
 from zoo.layers.corruption.pixelwise import Gaussian, Masking, SaltAndPepper
 
-__all__ = ["Affine", "Contrast", "Corruption", "Elastic", "Gaussian", "Masking", "SaltAndPepper", "Stroke", "get"]
+__all__ = [
+    "Affine",
+    "Blur",
+    "Contrast",
+    "Corruption",
+    "Elastic",
+    "Gaussian",
+    "Masking",
+    "SaltAndPepper",
+    "Stroke",
+    "get",
+]
 
 
 def get(corruption):

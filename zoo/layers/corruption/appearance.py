@@ -35,6 +35,32 @@ class Stroke(Corruption):
         return x + ops.maximum(amount, 0) * wider + ops.maximum(-amount, 0) * thinner
 
 
+class Blur(Corruption):
+    """Blurs each image by its own amount: x + a · (blurred - x), with a uniform in [0, amount].
+
+    The blur is a binomial filter of 5 × 5 pixels, (1, 4, 6, 4, 1) / 16 along each axis; edges are repeated.
+
+    Args:
+        amount: largest share of the way, in [0, 1].
+
+    Raises (at `zoo.denoising`):
+        ConfigError: samples that are not images of shape (height, width, channels).
+
+    Example:
+        >>> model = zoo.denoising(zoo.convolutional((28, 28, 1), 64), zoo.corruption.Blur(1.0))
+    """
+
+    def __init__(self, amount):
+        super().__init__(amount=in_range("amount", amount, 0, 1))
+
+    def check(self, input_shape):
+        self.check_image(input_shape)
+
+    def corrupt(self, x):
+        amount = ops.cast(self.uniform((ops.shape(x)[0], 1, 1, 1), 0, self.amount), x.dtype)
+        return x + amount * (_binomial(_binomial(x)) - x)
+
+
 class Contrast(Corruption):
     """Changes contrast and brightness of each image: mean + (1 + c) · (x - mean) + b, clipped to [0, 1].
 
@@ -61,14 +87,25 @@ class Contrast(Corruption):
 
 
 def _largest_neighbour(x):
-    """Dilation: the largest of each pixel's 3 × 3 neighbourhood; separable, by shifts, which XLA fuses."""
+    """Dilation: the largest of each pixel's 3 × 3 neighbourhood."""
     for axis in (1, 2):
-        size = x.shape[axis]
-        first, last = ops.take(x, [0], axis=axis), ops.take(x, [size - 1], axis=axis)
-        inner = [slice(None)] * 4
-        inner[axis] = slice(1, None)
-        ahead = ops.concatenate([x[tuple(inner)], last], axis=axis)
-        inner[axis] = slice(None, -1)
-        behind = ops.concatenate([first, x[tuple(inner)]], axis=axis)
-        x = ops.maximum(x, ops.maximum(ahead, behind))
+        before, after = _shifted(x, axis)
+        x = ops.maximum(x, ops.maximum(before, after))
     return x
+
+
+def _binomial(x):
+    """Each pixel's 3 × 3 neighbourhood, weighted by (1, 2, 1) / 4 along each axis."""
+    for axis in (1, 2):
+        before, after = _shifted(x, axis)
+        x = 0.5 * x + 0.25 * (before + after)
+    return x
+
+
+def _shifted(x, axis):
+    """`x` with every pixel replaced by the one before it, and by the one after it; edges are repeated."""
+    size = x.shape[axis]
+    return (
+        ops.take(x, [max(i - 1, 0) for i in range(size)], axis=axis),
+        ops.take(x, [min(i + 1, size - 1) for i in range(size)], axis=axis),
+    )

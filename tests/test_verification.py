@@ -1,0 +1,96 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import zoo
+from zoo import verification
+from zoo.catalog import golden
+from zoo.errors import IntegrityError
+
+RECIPE = """
+description = "A test."
+dataset = "digits"
+version = 3
+
+[model]
+family = "feed_forward"
+input_shape = [8, 8, 1]
+latent_dim = 4
+
+[training]
+epochs = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A catalog of one set, trained on the embedded digits."""
+    directory = tmp_path_factory.mktemp("catalog") / "digits-feed-forward-4"
+    directory.mkdir()
+    (directory / "recipe.toml").write_text(RECIPE)
+    zoo.train(directory, directory, verbose=0)
+    return directory
+
+
+@pytest.fixture
+def catalog(made, tmp_path, monkeypatch):
+    shutil.copytree(made, tmp_path / "catalog" / made.name)
+    for module in ("zoo.catalog.card", "zoo.verification"):
+        monkeypatch.setattr(f"{module}.catalog_directory", lambda: tmp_path / "catalog")
+    return tmp_path / "catalog" / made.name
+
+
+def _change(path, change):
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+class TestVerify:
+    def test_a_trained_set_is_what_its_card_says(self, catalog):
+        compared = verification.verify(catalog.name)
+        card = zoo.card(catalog.name)
+        assert card.version == 3
+        assert card.metrics.keys() == compared.keys()
+        assert all(stated == pytest.approx(measured, rel=1e-5) for stated, measured in compared.values())
+        assert len(card.history["loss"]) == 2
+        assert card.dataset["title"] == "digits"
+
+    def test_a_wrong_number(self, catalog):
+        _change(catalog / "metadata.json", lambda m: m["metrics"].update(mse=m["metrics"]["mse"] * 1.01))
+        with pytest.raises(IntegrityError, match="states mse .* Measured: .*--write"):
+            verification.verify(catalog.name)
+        assert verification.verify(catalog.name, metrics=False) == {}
+        verification.rewrite(catalog.name)
+        verification.verify(catalog.name)
+
+    def test_a_missing_number(self, catalog):
+        _change(catalog / "metadata.json", lambda m: m["metrics"].pop("ssim"))
+        with pytest.raises(IntegrityError, match=r"lists other metrics than zoo.evaluate measures: \['ssim'\]"):
+            verification.verify(catalog.name)
+
+    def test_other_outputs_than_the_golden_ones(self, catalog):
+        with np.load(catalog / "golden.npz") as stored:
+            arrays = dict(stored)
+        arrays["latent"] = arrays["latent"] + 1e-3
+        np.savez(catalog / "golden.npz", **arrays)
+        with pytest.raises(IntegrityError, match="no longer gives its golden latent: .* Received 1.0e-03"):
+            verification.verify(catalog.name, metrics=False)
+        (catalog / "golden.npz").unlink()
+        with pytest.raises(IntegrityError, match=r"golden.npz is missing"):
+            verification.verify(catalog.name, metrics=False)
+
+    def test_rewriting_keeps_the_weights(self, catalog):
+        before = {name: (catalog / name).read_bytes() for name in ("model.weights.h5", "metadata.json", "README.md")}
+        (catalog / "README.md").write_text("lost")
+        verification.rewrite(catalog.name)
+        assert {name: (catalog / name).read_bytes() for name in before} == before
+
+
+def test_golden_outputs_are_those_of_the_first_test_samples(made):
+    model, test = zoo.load(made), zoo.data.load("digits", "test")
+    with np.load(made / "golden.npz") as stored:
+        np.testing.assert_array_equal(stored["samples"], test.images[: golden.SAMPLES])
+        np.testing.assert_allclose(stored["reconstruction"], model.reconstruct(test.part(0, golden.SAMPLES)), atol=1e-6)
