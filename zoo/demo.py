@@ -1,5 +1,6 @@
 """The demo: a pretrained encoder learns new digits from a few labels, and the result runs as a phone would run it."""
 
+import functools
 import json
 import time
 
@@ -9,9 +10,12 @@ import zoo
 
 ENCODER = "mnist-denoising-affine-128"
 # What MNIST leaves black around a digit's box; the embedded digits fill their image.
-_MNIST_MARGIN = 4 / 28
-# Fewer than the defaults of `fine_tune`: the whole demo has to stay well under two minutes.
-_HEAD_EPOCHS, _EPOCHS = 40, 20
+MNIST_MARGIN = 4 / 28
+# Chosen on MNIST training images, see docs/transfer.md.
+AUGMENTATION = (
+    {"type": "Affine", "rotation": 10.0, "shift": 1.5, "scale": 0.1, "shear": 0.1},
+    {"type": "Elastic", "strength": 1.0},
+)
 _OURS = "pretrained encoder, fine-tuned"
 
 
@@ -32,6 +36,7 @@ def run(output, *, draws=5, labels_per_class=10, as_json=False, encoder=ENCODER)
     from rich.console import Console
 
     from zoo import files
+    from zoo.evaluation import few_labels
 
     console = Console(stderr=as_json)
     started = time.monotonic()
@@ -39,22 +44,22 @@ def run(output, *, draws=5, labels_per_class=10, as_json=False, encoder=ENCODER)
         pass  # an unwritable directory is found now
     digits = zoo.data.load("digits", "all")
     shape = tuple(zoo.card(encoder).input["shape"])
-    images, labels = zoo.data.resize(digits.images, shape, margin=_MNIST_MARGIN), digits.labels
+    images, labels = zoo.data.resize(digits.images, shape, margin=MNIST_MARGIN), digits.labels
     console.print(
         f"{len(images):,} real handwritten digits (8×8, scikit-learn) brought to {shape[0]}×{shape[1]},"
         f" {labels_per_class} labels per class, {draws} draws. The encoder ({encoder}) has never seen them.",
         soft_wrap=True,
     )
     methods = {
-        _OURS: _fine_tuned,
-        "same network from scratch": _scratch,
-        "logistic regression, its features": _probe,
-        "logistic regression, pixels": _pixels,
+        _OURS: functools.partial(few_labels.fine_tuned, head="discriminant", epochs=0, augmentation=AUGMENTATION),
+        "same network from scratch": few_labels.from_scratch,
+        "logistic regression, its features": few_labels.frozen_features,
+        "logistic regression, pixels": few_labels.raw_pixels,
     }
     console.print("Accuracy on the other digits: " + " | ".join(methods), soft_wrap=True)
     accuracy, seconds = {m: [] for m in methods}, dict.fromkeys(methods, 0.0)
     for draw in range(draws):
-        train, test = _draw(labels, labels_per_class, draw)
+        train, test = few_labels.choose(labels, labels_per_class, draw)
         for method, learn in methods.items():
             keras.utils.set_random_seed(draw)
             clock = time.monotonic()
@@ -90,52 +95,6 @@ def run(output, *, draws=5, labels_per_class=10, as_json=False, encoder=ENCODER)
         (staging / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(results, indent=2)) if as_json else _print(results, output)
     return results
-
-
-def _draw(labels, labels_per_class, seed):
-    """Indices of the labelled examples and of all others."""
-    random = np.random.default_rng(seed)
-    train = np.concatenate(
-        [random.choice(np.flatnonzero(labels == c), labels_per_class, replace=False) for c in np.unique(labels)]
-    )
-    return train, np.setdiff1d(np.arange(len(labels)), train)
-
-
-def _fine_tuned(images, labels, encoder):
-    model = zoo.classifier(zoo.load_encoder(encoder), num_classes=10)
-    zoo.fine_tune(model, images, labels, head_epochs=_HEAD_EPOCHS, epochs=_EPOCHS, verbose=0)
-    return _argmax(model), model
-
-
-def _scratch(images, labels, encoder):
-    from zoo.training.fine_tuning import equal_batches
-
-    model = zoo.classifier(zoo.load(encoder, weights=False).encoder, num_classes=10)
-    model.fit(images, labels, epochs=_HEAD_EPOCHS + _EPOCHS, batch_size=equal_batches(len(images)), verbose=0)
-    return _argmax(model), model
-
-
-def _probe(images, labels, encoder):
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    model = zoo.load(encoder)
-    regression = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    regression.fit(model.encode(images), labels)
-    return lambda x: regression.predict(model.encode(x)), regression
-
-
-def _pixels(images, labels, encoder):
-    from sklearn.linear_model import LogisticRegression
-
-    regression = LogisticRegression(max_iter=1000).fit(images.reshape(len(images), -1), labels)
-    return lambda x: regression.predict(x.reshape(len(x), -1)), regression
-
-
-def _argmax(model):
-    # Called, not `predict`: compiling takes longer than one pass over these few images.
-    return lambda x: np.asarray(model(x, training=False)).argmax(axis=1)
 
 
 def _print(results, output):

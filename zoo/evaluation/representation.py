@@ -3,6 +3,8 @@
 from zoo.errors import DataError
 
 NEIGHBOURS = 7
+# Inverse strength of the probe's penalty, chosen with 1,000 sparse features on held-out training images.
+_PROBE_C = 0.01
 
 
 def knn_accuracy(train, train_labels, test, test_labels, *, k=NEIGHBOURS):
@@ -46,7 +48,7 @@ def linear_probe(train, train_labels):
             f"A linear probe needs labelled training samples of at least two classes. Received {len(train)} samples of"
             f" {len(np.unique(train_labels))}."
         )
-    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200, tol=1e-3))
+    probe = make_pipeline(StandardScaler(), LogisticRegression(C=_PROBE_C, max_iter=200, tol=1e-3))
     return probe.fit(train, train_labels)
 
 

@@ -62,11 +62,16 @@ class Subject:
 
     def features(self, samples):
         """Latent features of any samples, flattened to (samples, features)."""
-        return np.reshape(self.model.encode(samples), (len(samples), -1))
+        return as_features(self.model.encode(samples))
 
     def load(self, dataset):
         """The test split of another dataset, in the model's shape."""
         return _load(dataset, "test", self.image_shape)
+
+
+def as_features(samples):
+    """Samples of any shape as (samples, features)."""
+    return np.reshape(samples, (len(samples), -1))
 
 
 def _load(dataset, split, shape):

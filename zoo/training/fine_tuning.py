@@ -7,7 +7,8 @@ from keras import layers
 from zoo import checks
 from zoo.data.source import Source
 from zoo.data.stream import Stream
-from zoo.errors import ConfigError, DataError
+from zoo.errors import ConfigError, DataError, unknown_name
+from zoo.layers import corruption as corruptions
 from zoo.training import compilation
 from zoo.training.engine import CompiledTraining
 
@@ -123,55 +124,133 @@ def fine_tune(
     x,
     y=None,
     *,
+    head="gradient",
     head_epochs=60,
     epochs=20,
     learning_rate=_UNFROZEN_LEARNING_RATE,
     head_learning_rate=_HEAD_LEARNING_RATE,
     batch_size=32,
+    augmentation=None,
+    copies=10,
     **fit_arguments,
 ):
-    """Train a classifier in two calls of `fit`: its head on frozen features first, then everything at a low rate.
+    """Train a classifier in two phases: its head on frozen features first, then everything at a low rate.
 
     In one go, the gradients of the untrained head would destroy what the encoder knows. Batch normalisation inside the
     encoder keeps the statistics of its pretraining in both phases.
+
+    With a few labels per class the best there is: ``head="discriminant"``, an augmentation that suits the images, and
+    ``epochs=0``, see docs/transfer.md.
 
     Args:
         classifier: model of `zoo.classifier`; it ends unfrozen.
         x: samples (samples, *input shape) as the encoder takes them, or a `zoo.data.Source` with labels.
         y: int class labels (samples,) from 0 to num_classes - 1; left out with a Source.
-        head_epochs: passes over the data with the encoder frozen; 0 skips this phase.
+        head: "gradient" trains the head by `fit`; "discriminant" computes the weights of a linear head at once, by
+            linear discriminant analysis with Ledoit-Wolf shrinkage (scikit-learn) of the frozen features.
+        head_epochs: passes over the data with the encoder frozen, for "gradient"; 0 skips this phase.
         epochs: passes over the data with everything trainable; 0 leaves the encoder as it was.
         learning_rate: of the second phase.
         head_learning_rate: of the first phase.
         batch_size: samples per step at most; steps are made equally long.
+        augmentation: a `zoo.corruption`, its dictionary, or a list: samples are joined by distorted copies of them.
+        copies: distorted copies of each sample.
         **fit_arguments: passed to both calls of `keras.Model.fit`, such as `validation_data`, `callbacks`, `verbose`.
 
     Returns:
-        keras.callbacks.History whose epochs and metrics run through both phases.
+        keras.callbacks.History whose epochs and metrics run through both phases, as far as they were calls of `fit`.
 
     Raises:
-        DataError: samples or labels of the wrong shape, type or range.
+        DataError: samples or labels of the wrong shape, type or range; for "discriminant", a class without a sample.
+        ConfigError: nothing to train, or a "discriminant" head with hidden layers.
 
     Example:
         >>> history = zoo.fine_tune(classifier, images, labels, head_epochs=60, epochs=20, learning_rate=2e-4)
         >>> len(history.epoch)
         80
     """
+    if head not in ("gradient", "discriminant"):
+        raise unknown_name("head", head, ("gradient", "discriminant"))
     x, y = _labelled(classifier, x, y)
+    if augmentation is not None:
+        x, y = augmented(x, y, augmentation, copies)
     fit_arguments = {"batch_size": equal_batches(len(x), batch_size), **fit_arguments}
     histories = []
+    if head == "discriminant":
+        head_epochs = 0
+        _set_trainable(classifier, False, head_learning_rate)
+        _solve_head(classifier, x, y)
     if head_epochs:
         _set_trainable(classifier, False, head_learning_rate)
         histories.append(classifier.fit(x, y, epochs=head_epochs, **fit_arguments))
-    if epochs:
+    if epochs or head == "discriminant":
         unfreeze(classifier, learning_rate)
+    if epochs:
         histories.append(classifier.fit(x, y, initial_epoch=head_epochs, epochs=head_epochs + epochs, **fit_arguments))
     if not histories:
+        if head == "discriminant":
+            history = keras.callbacks.History()
+            history.on_train_begin()
+            return history
         raise ConfigError("Nothing to train: head_epochs and epochs are both 0.")
     last = histories[-1]
     last.epoch = [epoch for history in histories for epoch in history.epoch]
     last.history = {key: [v for h in histories for v in h.history.get(key, [])] for key in last.history}
     return last
+
+
+def augmented(x, y, augmentation, copies, seed=0):
+    """Samples and labels, followed by distorted copies of them.
+
+    Args:
+        x: float32 array (samples, *shape) in [0, 1].
+        y: labels (samples,).
+        augmentation: a `zoo.corruption`, its dictionary, or a list.
+        copies: distorted copies of each sample.
+        seed: seed of the distortions.
+
+    Returns:
+        (float32 array, labels) of (1 + copies) · samples, clipped to [0, 1].
+    """
+    layers = [corruptions.Corruption.from_description(layer.describe()) for layer in corruptions.get(augmentation)]
+    for number, layer in enumerate(layers):
+        layer.check(x.shape[1:])
+        layer.random = keras.random.SeedGenerator(1000 * seed + number)
+    parts = [x]
+    for _ in range(checks.positive_integer("copies", copies)):
+        copy = x
+        for layer in layers:
+            copy = layer(copy, training=True)
+        parts.append(np.clip(keras.ops.convert_to_numpy(copy), 0, 1))
+    return np.concatenate(parts), np.tile(y, len(parts))
+
+
+def _solve_head(classifier, x, y):
+    """Set normalisation and weights of a linear head to the discriminant analysis of the encoder's features."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    *_, normalization, output = (layer for layer in classifier.layers if layer.weights)
+    if not isinstance(normalization, layers.BatchNormalization):
+        raise ConfigError('head="discriminant" computes a linear head: build the classifier without hidden_units.')
+    if len(np.unique(y)) < output.units:
+        raise DataError(
+            f'head="discriminant" needs samples of all {output.units} classes. Received {len(np.unique(y))} classes.'
+        )
+    if len(y) == output.units:
+        raise DataError(
+            f'head="discriminant" needs at least two samples of some class. Received {len(y)} samples of'
+            f" {output.units} classes. Pass an augmentation, which adds distorted copies."
+        )
+    features = keras.Model(classifier.input, normalization.input)
+    latent = np.concatenate([features(x[i : i + 256], training=False) for i in range(0, len(x), 256)])
+    mean, variance = latent.mean(axis=0), latent.var(axis=0)
+    normalization.set_weights([np.ones_like(mean), np.zeros_like(mean), mean, variance])
+    scaled = (latent - mean) / np.sqrt(variance + normalization.epsilon)
+    analysis = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(scaled, y)
+    kernel, bias = analysis.coef_.T, analysis.intercept_
+    if output.units == 2:  # scikit-learn gives one row for two classes
+        kernel, bias = np.hstack([-kernel / 2, kernel / 2]), np.concatenate([-bias / 2, bias / 2])
+    output.set_weights([kernel, bias])
 
 
 def equal_batches(samples, most=32):
