@@ -47,7 +47,7 @@ WITH_ENCODER = {
     "discriminant head, augmented": functools.partial(few_labels.discriminant, augmentation=AUGMENTATION),
     "discriminant head": few_labels.discriminant,
     "fine-tuned in two phases": functools.partial(
-        few_labels.fine_tuned, head="discriminant", epochs=5, learning_rate=5e-5, augmentation=AUGMENTATION
+        few_labels.fine_tuned, head="discriminant", epochs=3, learning_rate=2e-5, augmentation=AUGMENTATION
     ),
     "frozen features, logistic regression": few_labels.frozen_features,
 }

@@ -108,11 +108,12 @@ class ZooTest:
         for stated in (card.sha256, f"{card.parameters:,}", f"{card.metrics['mse']:.5f}", card.reproduction["command"]):
             assert stated in readme
         assert golden.check(directory / "golden.npz", model) <= golden.TOLERANCE * 100
-        assert len(card.history["loss"]) == card.recipe["epochs"]
+        if card.history:  # not kept by the first version
+            assert len(card.history["loss"]) == card.recipe["epochs"]
         recipe = read_recipe(directory)
         assert recipe.version == card.version
         assert recipe.description == card.description
-        assert dataclasses.asdict(recipe.training) == card.recipe
+        assert card.recipe.items() <= dataclasses.asdict(recipe.training).items()
         assert zoo.from_config(recipe.model).get_config() == card.config
         if dataset is not None:
             self._recompute(model, card, dataset)

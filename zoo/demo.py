@@ -51,7 +51,9 @@ def run(output, *, draws=5, labels_per_class=10, as_json=False, encoder=ENCODER)
         soft_wrap=True,
     )
     methods = {
-        _OURS: functools.partial(few_labels.fine_tuned, head="discriminant", epochs=0, augmentation=AUGMENTATION),
+        _OURS: functools.partial(
+            few_labels.fine_tuned, head="discriminant", epochs=3, learning_rate=2e-5, augmentation=AUGMENTATION
+        ),
         "same network from scratch": few_labels.from_scratch,
         "logistic regression, its features": few_labels.frozen_features,
         "logistic regression, pixels": few_labels.raw_pixels,

@@ -17,7 +17,7 @@ def e9(directory, epochs=30):
     keras.utils.set_random_seed(1)
     model = zoo.feed_forward((784,), 32)
     model.compile(keras.optimizers.Adam(1e-3), "binary_crossentropy")
-    history = _fit(model, noisy("train"), pixels("mnist", "train")[0], epochs)
+    history = fit(model, noisy("train"), pixels("mnist", "train")[0], epochs)
     figures.images(directory / "denoising_dense.png", _pictures(model, (784,)))
     outside = float(np.mean((noisy("train") < 0) | (noisy("train") > 1)))
     values = history["loss"][-1], history["val_loss"][-1]
@@ -41,7 +41,7 @@ def e10(directory, epochs, dense_validation, state):
             layer.kernel.constraint = keras.constraints.MaxNorm(2.0)
     model.compile(keras.optimizers.Adam(1e-3), "binary_crossentropy", jit_compile="auto")
     shape = (-1, 28, 28, 1)
-    history = _fit(
+    history = fit(
         model,
         noisy("train").reshape(shape),
         pixels("mnist", "train")[0].reshape(shape),
@@ -64,21 +64,21 @@ def e10(directory, epochs, dense_validation, state):
     )
 
 
-def _fit(model, x, y, epochs, backup=None, verbose=0):
-    """History of all epochs, of a training that `backup` lets go on where it was interrupted."""
-    kept = round(len(x) * (1 - _SHARE))
-    callbacks, log = [], None
+def fit(model, x, y, epochs, backup=None, callbacks=(), verbose=0):
+    """History of all epochs, of a training that goes on where it was interrupted if `backup` is a directory."""
+    kept, log = round(len(x) * (1 - _SHARE)), None
     if backup is not None:
         backup.mkdir(parents=True, exist_ok=True)
         log = backup / "epochs.csv"
-        callbacks = [keras.callbacks.BackupAndRestore(backup / "state"), keras.callbacks.CSVLogger(log, append=True)]
+        recorded = keras.callbacks.CSVLogger(log, append=True)
+        callbacks = [keras.callbacks.BackupAndRestore(backup / "state"), recorded, *callbacks]
     history = model.fit(
         x[:kept],
         y[:kept],
         batch_size=_BATCH,
         epochs=epochs,
         validation_data=(x[kept:], y[kept:]),
-        callbacks=callbacks,
+        callbacks=list(callbacks),
         verbose=verbose,
     ).history
     if log is None:
