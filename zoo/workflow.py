@@ -1,5 +1,6 @@
 """From a recipe to a finished set: data, training, evaluation, card."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -13,6 +14,7 @@ from zoo.errors import unknown_name
 from zoo.training.recipe import FILE_NAME, read_recipe
 
 _CHECKPOINT = ".checkpoint"
+_SECONDS = "seconds.txt"  # in it: how long a training took until it was interrupted
 
 
 def train(recipe_or_name, output_directory, *, resume=True, stream="auto", verbose="auto"):
@@ -58,8 +60,13 @@ def train(recipe_or_name, output_directory, *, resume=True, stream="auto", verbo
     shape = model.input_shape if len(model.input_shape) == 3 else None
     source = data.load(recipe.dataset, "train", shape=shape, stream=stream)
     checkpoint = output_directory / _CHECKPOINT
-    history = run(recipe, model, source, checkpoint_directory=checkpoint, resume=resume, verbose=verbose).history
-    seconds = time.monotonic() - started
+    before = _seconds_before(checkpoint) if resume else 0.0
+    try:
+        history = run(recipe, model, source, checkpoint_directory=checkpoint, resume=resume, verbose=verbose).history
+    finally:
+        seconds = before + time.monotonic() - started
+        with contextlib.suppress(OSError):  # no directory yet, or a full disk
+            (checkpoint / _SECONDS).write_text(f"{seconds:.1f}", encoding="utf-8")
     save(
         model,
         output_directory,
@@ -89,6 +96,13 @@ def train(recipe_or_name, output_directory, *, resume=True, stream="auto", verbo
     if path.resolve() != (output_directory / FILE_NAME).resolve():
         shutil.copyfile(path, output_directory / FILE_NAME)
     return model
+
+
+def _seconds_before(checkpoint):
+    try:
+        return float((checkpoint / _SECONDS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return 0.0
 
 
 def find_recipe(recipe_or_name):

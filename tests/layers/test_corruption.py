@@ -168,6 +168,10 @@ def test_images_only(layer):
 def test_scaled():
     assert zoo.corruption.Gaussian(0.4).scaled(0.5).describe() == {"type": "Gaussian", "stddev": 0.2}
     assert zoo.corruption.Masking(0.8, block=3).scaled(1.5).describe() == {"type": "Masking", "rate": 1.0, "block": 3}
+    assert zoo.corruption.Stroke(0.7).scaled(1.5).amount == 1
+    assert zoo.corruption.Blur(1.0).scaled(1.5).amount == 1
+    assert zoo.corruption.Contrast(0.8, 0.9).scaled(1.5).get_config() == {"contrast": 1, "brightness": 1}
+    assert zoo.corruption.Elastic(2, points=3).scaled(0.5).get_config() == {"strength": 1, "points": 3}
     assert zoo.corruption.Affine(20, 2, 0.1, 0.4).scaled(2).get_config() == {
         "rotation": 40,
         "shift": 4,

@@ -40,6 +40,14 @@ seed = 7
 """
 
 
+@pytest.fixture(autouse=True, scope="module")
+def without_evaluation():
+    """These tests compare weights; measuring the sets would take most of their time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("zoo.evaluation.evaluate", lambda model, dataset: {})
+        yield
+
+
 @pytest.fixture
 def recipe(tmp_path):
     path = tmp_path / "digits-test" / "recipe.toml"
@@ -94,8 +102,12 @@ class TestExactResume:
             with pytest.raises(KeyboardInterrupt):
                 zoo.train(recipe, tmp_path / "parts", verbose=0)
         assert not (tmp_path / "parts" / "metadata.json").exists()
+        seconds = tmp_path / "parts" / ".checkpoint" / "seconds.txt"
+        assert 0 < float(seconds.read_text()) < 100
+        seconds.write_text("1000.0")
         zoo.train(recipe, tmp_path / "parts", verbose=0)
         assert _weights(tmp_path / "parts") == whole
+        assert zoo.card(tmp_path / "parts").reproduction["seconds"] > 1000
         assert not (tmp_path / "parts" / ".checkpoint").exists()
 
     def test_killed_processes(self, recipe, tmp_path):

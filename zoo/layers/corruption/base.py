@@ -45,8 +45,8 @@ class Corruption(Described, keras.layers.Layer):
         return {name: getattr(self, name) for name in self.argument_names()}
 
     def scaled(self, factor):
-        """The same corruption, `factor` times as strong; rates and relative sizes stay below 1."""
-        limits = {"rate": 1.0, "scale": 0.99}
+        """The same corruption, `factor` times as strong; shares stay at most 1."""
+        limits = {"rate": 1.0, "amount": 1.0, "contrast": 1.0, "brightness": 1.0, "scale": 0.99}
         return type(self)(
             **{
                 name: value if isinstance(value, int) else min(value * factor, limits.get(name, math.inf))
