@@ -39,7 +39,7 @@ def stability(directory):
     }
     seconds = [int(np.argsort(-errors)[1]) for errors in all_errors]
     rows = [
-        Row("stability", f"second error / the shoe's, {name}", "text only", "none", ratio, -np.inf, 0.5)
+        Row("stability", f"second error / the shoe's, {name}", "text only", "none", ratio, -np.inf, 1.0)
         for name, ratio in ratios.items()
     ]
     return rows, (
