@@ -4,7 +4,7 @@ Load a pretrained encoder, fine-tune it with ``fit()``, export it to a phone::
 
     import zoo
 
-    encoder = zoo.load_encoder("mnist-denoising-affine-128")
+    encoder = zoo.load_encoder("general-denoising-distortion-128")
     classifier = zoo.classifier(encoder, num_classes=10)
     zoo.fine_tune(classifier, images, labels)
     zoo.export(classifier, "exported")

@@ -8,7 +8,7 @@ import numpy as np
 
 import zoo
 
-ENCODER = "mnist-denoising-affine-128"
+ENCODER = "general-denoising-distortion-128"
 # What MNIST leaves black around a digit's box; the embedded digits fill their image.
 MNIST_MARGIN = 4 / 28
 # Chosen on MNIST training images, see docs/transfer.md.

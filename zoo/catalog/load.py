@@ -86,7 +86,7 @@ def load_encoder(name_or_directory, *, trainable=True, raw_input=False):
         as `zoo.load`.
 
     Example:
-        >>> encoder = zoo.load_encoder("mnist-denoising-affine-128")
+        >>> encoder = zoo.load_encoder("general-denoising-distortion-128")
         >>> encoder.output_shape
         (None, 128)
     """

@@ -62,7 +62,7 @@ def classifier(encoder, num_classes, *, freeze_encoder=False, hidden_units=(), d
         ConfigError: not an encoder, or an invalid number.
 
     Example:
-        >>> classifier = zoo.classifier(zoo.load_encoder("mnist-denoising-affine-128"), num_classes=10)
+        >>> classifier = zoo.classifier(zoo.load_encoder("general-denoising-distortion-128"), num_classes=10)
         >>> classifier.fit(images, labels, epochs=10)
     """
     if not isinstance(encoder, keras.Model) or not hasattr(encoder, "input_shape"):
