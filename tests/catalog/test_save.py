@@ -53,7 +53,7 @@ class TestSave(ZooTest):
 
     def test_an_interrupted_save_keeps_the_previous_set(self, saved, monkeypatch):
         before = zoo.load(saved).get_weights()
-        monkeypatch.setattr("zoo.catalog.save.readme", lambda card: 1 / 0)
+        monkeypatch.setattr("zoo.catalog.save.readme", lambda card, picture: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             zoo.save(zoo.feed_forward((8, 8, 1), 4), saved)
         after = zoo.load(saved).get_weights()

@@ -38,6 +38,12 @@ class TestReading:
         assert (parsed.training.epochs, parsed.training.batch_size, parsed.training.seed) == (3, 100, 7)
         assert (parsed.training.learning_rate, parsed.training.loss, parsed.license) == (1e-3, "mse", "Apache-2.0")
 
+    def test_version_title_and_none(self, recipe):
+        text = RECIPE.replace('dataset = "digits"', 'dataset = "digits"\ndataset_title = "Digits"\nversion = 2')
+        recipe.write_text(text.replace("latent_dim = 4", 'latent_dim = "none"'))
+        parsed = read_recipe(recipe)
+        assert (parsed.version, parsed.dataset_title, parsed.model["latent_dim"]) == (2, "Digits", None)
+
     @pytest.mark.parametrize(
         ("old", "new", "error", "message"),
         [
@@ -80,10 +86,12 @@ class TestTraining:
         model = zoo.train(recipe, output, verbose=0)
         card = zoo.card(output)
         assert sorted(p.name for p in output.iterdir()) == [
-            "README.md", "config.json", "metadata.json", "model.weights.h5", "recipe.toml",
+            "README.md", "card.png", "config.json", "golden.npz", "metadata.json", "model.weights.h5", "recipe.toml",
         ]  # fmt: skip
         assert card.name == "digits-feed-forward-4"
-        assert card.dataset == {"name": "digits", "version": "scikit-learn", "split": "train", "samples": 1438}
+        assert card.dataset == {
+            "name": "digits", "title": "digits", "version": "scikit-learn", "split": "train", "samples": 1438,
+        }  # fmt: skip
         assert card.recipe["epochs"] == 3
         test = zoo.data.load("digits", "test")
         loaded = zoo.load(output)
