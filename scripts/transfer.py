@@ -65,7 +65,7 @@ def cells():
         for per_class in LABELS:
             for method, learn in WITHOUT.items():
                 yield (task, "", method, per_class), learn
-            for name in filter(set(zoo.list_pretrained()).__contains__, sets):
+            for name in sets:
                 for method, learn in WITH_ENCODER.items():
                     if per_class > 1 or "augmented" in method or "discriminant" not in method:
                         yield (task, name, method, per_class), learn

@@ -38,7 +38,7 @@ def readme(card, picture=None):
         "```python",
         "import zoo",
         "",
-        f'model = zoo.load("{card.name}")          # the whole autoencoder',
+        f'model = zoo.load("{card.name}")  # the whole autoencoder',
         f'encoder = zoo.load_encoder("{card.name}")  # a keras.Model, ready for zoo.classifier or zoo.export',
         "```",
         "",
