@@ -32,11 +32,9 @@ TASKS = {
         "mnist-convolutional-16",
         "fashion-mnist-denoising-affine-128",
     ),
-    "fashion_mnist": ("general-denoising-distortion-128", "mnist-denoising-affine-128"),
 }
 TITLES = {
     "digits": "handwritten digits of scikit-learn (8×8, other writers than MNIST's)",
-    "fashion_mnist": "Fashion-MNIST (the general encoder has seen its training images, without labels)",
 }
 AUGMENTATION = demo.AUGMENTATION
 WITH_ENCODER = {

@@ -10,6 +10,7 @@ import zoo
 from zoo import files
 from zoo.catalog import golden
 from zoo.catalog.card import catalog_directory
+from zoo.catalog.readme import readme as card_text
 from zoo.exporting import runtime
 from zoo.training.recipe import read_recipe
 
@@ -105,6 +106,7 @@ class ZooTest:
         assert list(model.input_shape) == card.input["shape"]
         assert list(model.latent_shape) == card.input["latent_shape"]
         readme = (directory / "README.md").read_text(encoding="utf-8")
+        assert readme == card_text(card, picture="card.png")
         for stated in (card.sha256, f"{card.parameters:,}", f"{card.metrics['mse']:.5f}", card.reproduction["command"]):
             assert stated in readme
         assert golden.check(directory / "golden.npz", model) <= golden.TOLERANCE * 100

@@ -10,10 +10,11 @@ import time
 
 from zoo import data, files
 from zoo.catalog.card import catalog_directory
-from zoo.errors import unknown_name
+from zoo.errors import UnknownNameError, unknown_name
 from zoo.training.recipe import FILE_NAME, read_recipe
 
 _CHECKPOINT = ".checkpoint"
+_SHOWN = 2000  # of a test split that is too large for memory
 _SECONDS = "seconds.txt"  # in it: how long a training took until it was interrupted
 
 
@@ -67,10 +68,11 @@ def train(recipe_or_name, output_directory, *, resume=True, stream="auto", verbo
         seconds = before + time.monotonic() - started
         with contextlib.suppress(OSError):  # no directory yet, or a full disk
             (checkpoint / _SECONDS).write_text(f"{seconds:.1f}", encoding="utf-8")
+    test = _test_samples(recipe.dataset, shape)
     save(
         model,
         output_directory,
-        samples=data.load(recipe.dataset, "test", shape=shape),
+        samples=test,
         name=recipe.name,
         version=recipe.version,
         description=recipe.description,
@@ -83,7 +85,7 @@ def train(recipe_or_name, output_directory, *, resume=True, stream="auto", verbo
             "samples": len(source),
         },
         recipe=dataclasses.asdict(recipe.training),
-        metrics=evaluate(model, recipe.dataset),
+        metrics={} if test is None else evaluate(model, recipe.dataset),
         history={metric: [float(value) for value in values] for metric, values in history.items()},
         reproduction={
             "command": f"zoo train {recipe.name}",
@@ -96,6 +98,15 @@ def train(recipe_or_name, output_directory, *, resume=True, stream="auto", verbo
     if path.resolve() != (output_directory / FILE_NAME).resolve():
         shutil.copyfile(path, output_directory / FILE_NAME)
     return model
+
+
+def _test_samples(dataset, shape):
+    """Source of test samples, for picture and golden output; None for a folder that has no test split."""
+    try:
+        test = data.load(dataset, "test", shape=shape, stream="auto")
+    except UnknownNameError:
+        return None
+    return test.head(_SHOWN) if isinstance(test, data.Stream) else test
 
 
 def _seconds_before(checkpoint):

@@ -110,8 +110,10 @@ class TestEvaluate:
             zoo.evaluate(model, "digits", ["knn_acuracy"])
         with pytest.raises(DataError, match="No dataset to evaluate on"):
             zoo.evaluate(model)
-        with pytest.raises(DataError, match="wrong shape"):
+        with pytest.raises(DataError, match=r"Only images can be resized: .* Received \(5, 64\) and \(8, 8, 1\)"):
             zoo.evaluate(model, np.zeros((5, 64), "float32"))
+        with pytest.raises(DataError, match="wrong shape"):
+            zoo.evaluate(zoo.feed_forward((64,), 4), digits.images)
         with pytest.raises(DataError, match=r"\[0, 1\]"):
             zoo.evaluate(model, 2 * digits.images)
 

@@ -169,7 +169,7 @@ class TestExactResume:
         sizes = []
 
         def look(self):
-            files = sorted(self.directory.iterdir())
+            files = sorted(self.directory.glob("checkpoint-*"))
             sizes.append(([f.name for f in files], files[-1].stat().st_size))
             raise KeyboardInterrupt
 
@@ -193,7 +193,7 @@ class TestDamage:
             _stop_after(patch, 5, _interrupt)
             with pytest.raises(KeyboardInterrupt):
                 zoo.train(recipe, tmp_path / "parts", verbose=0)
-        newest = max((tmp_path / "parts" / ".checkpoint").iterdir())
+        newest = max((tmp_path / "parts" / ".checkpoint").glob("checkpoint-*"))
         newest.write_bytes(spoil(newest.read_bytes()))
         with pytest.warns(UserWarning, match=f"{newest.name}.* is damaged .* goes on from the one before"):
             zoo.train(recipe, tmp_path / "parts", verbose=0)
@@ -215,7 +215,7 @@ class TestDamage:
             warned = pytest.warns(UserWarning, match="No checkpoint of epoch 1 could be written .*No space left")
             with warned, pytest.raises(KeyboardInterrupt):
                 zoo.train(recipe, tmp_path / "parts", verbose=0)
-        assert [p.suffix for p in (tmp_path / "parts" / ".checkpoint").iterdir()] == [".npz"]
+        assert [p.suffix for p in (tmp_path / "parts" / ".checkpoint").glob("checkpoint-*")] == [".npz"]
         zoo.train(recipe, tmp_path / "parts", verbose=0)
         assert _weights(tmp_path / "parts") == whole
 
@@ -252,7 +252,7 @@ class TestStopping:
                 zoo.train(recipe, tmp_path / "parts", verbose=0)
         assert len(calls) == 7
         assert "Stopping after the running steps" in capsys.readouterr().err
-        (saved,) = (tmp_path / "parts" / ".checkpoint").iterdir()
+        (saved,) = (tmp_path / "parts" / ".checkpoint").glob("checkpoint-*")
         with np.load(saved) as content:
             assert json.loads(str(content["header"]))["step"] > 0
         zoo.train(recipe, tmp_path / "parts", verbose=2)
