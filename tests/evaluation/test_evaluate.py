@@ -105,6 +105,11 @@ class TestEvaluate:
         with pytest.raises(DataError, match=f"Metric '{metric}' needs {needs}"):
             zoo.evaluate(linear, digits.images.reshape(-1, 64), [metric])
 
+    def test_what_the_model_lacks_is_said_before_the_data_is_looked_for(self, tmp_path):
+        linear = zoo.feed_forward((64,), 4, output_activation="linear")
+        with pytest.raises(DataError, match="needs a sparse autoencoder"):
+            zoo.evaluate(linear, str(tmp_path / "absent.npy"), ["mse", "dead_fraction"])
+
     def test_errors(self, model, digits):
         with pytest.raises(UnknownNameError, match="Unknown metric 'knn_acuracy'. Did you mean 'knn_accuracy'"):
             zoo.evaluate(model, "digits", ["knn_acuracy"])

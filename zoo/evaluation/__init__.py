@@ -122,15 +122,15 @@ def evaluate(model_or_name, dataset=None, metrics=None, *, anomalies=None):
     if anomalies is None and isinstance(dataset, str):
         anomalies = _ANOMALIES.get(dataset)
     subject = Subject(model, dataset, anomalies)
-    missing = {name: group.needs(subject) for name, group in _GROUPS.items()}
+    asked = METRICS if metrics is None else metrics
+    missing = {name: group.needs(subject) for name, group in _GROUPS.items() if set(group.metrics) & set(asked)}
     for metric in metrics or ():
         if missing[_GROUP_OF[metric]]:
             raise _inapplicable(metric, missing[_GROUP_OF[metric]], subject)
-    asked = METRICS if metrics is None else metrics
     results = {}
-    for name, group in _GROUPS.items():
-        if not missing[name] and set(group.metrics) & set(asked):
-            results.update(group.compute(subject))
+    for name in missing:
+        if not missing[name]:
+            results.update(_GROUPS[name].compute(subject))
     for metric in metrics or ():
         if metric not in results:
             needs = "a sigmoid output" if metric == "bce" else "images of shape (height, width, channels)"
@@ -139,9 +139,10 @@ def evaluate(model_or_name, dataset=None, metrics=None, *, anomalies=None):
 
 
 def _inapplicable(metric, needs, subject):
+    name = subject.dataset if isinstance(subject.dataset, str) else subject.test.name
     return DataError(
-        f"Metric {metric!r} needs {needs}. Received a model of shape {subject.model.input_shape} and dataset"
-        f" {subject.test.name!r}; leave metrics out for all that apply."
+        f"Metric {metric!r} needs {needs}. Received a model of shape {subject.model.input_shape} and dataset {name!r};"
+        " leave metrics out for all that apply."
     )
 
 

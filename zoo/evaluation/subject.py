@@ -15,7 +15,6 @@ class Subject:
     Attributes:
         model: Autoencoder.
         dataset: what `zoo.data.load` takes.
-        test: Source of the test split.
         anomalies: dataset whose samples count as anomalies, or None.
     """
 
@@ -23,7 +22,6 @@ class Subject:
         self.model = model
         self.dataset = dataset
         self.anomalies = anomalies
-        self.test = _load(dataset, "test", self.image_shape)
 
     @property
     def image_shape(self):
@@ -34,6 +32,11 @@ class Subject:
     def has_train_split(self):
         """Whether there are training samples apart from the test samples. Arrays and files have one split."""
         return isinstance(self.dataset, str) and self.test.split == "test"
+
+    @functools.cached_property
+    def test(self):
+        """Source of the test split."""
+        return _load(self.dataset, "test", self.image_shape)
 
     @functools.cached_property
     def train(self):
