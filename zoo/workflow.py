@@ -90,7 +90,7 @@ def train(recipe_or_name, output_directory, *, resume=True, stream="auto", verbo
         reproduction={
             "command": f"zoo train {recipe.name}",
             "seconds": round(seconds, 1),
-            "machine": f"{os.cpu_count()} CPU cores, {platform.machine()}",
+            "machine": f"{_cores()} CPU cores, {platform.machine()}",
             "versions": _versions(),
         },
     )
@@ -107,6 +107,11 @@ def _test_samples(dataset, shape):
     except UnknownNameError:
         return None
     return test.head(_SHOWN) if isinstance(test, data.Stream) else test
+
+
+def _cores():
+    """How many cores this process may run on, which `taskset` and containers limit."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _seconds_before(checkpoint):

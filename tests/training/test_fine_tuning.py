@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.errors import ConfigError, DataError, UnknownNameError
+from zoo.errors import ConfigError, DataError
 from zoo.training import fine_tuning
 
 
@@ -151,50 +151,6 @@ class TestFineTune:
     def test_nothing_to_train(self, encoder, digits):
         with pytest.raises(ConfigError, match="head_epochs and epochs are both 0"):
             zoo.fine_tune(zoo.classifier(encoder, 10), digits, head_epochs=0, epochs=0)
-
-
-class TestDiscriminantHead:
-    @pytest.mark.parametrize("classes", [2, 10])
-    def test_equals_scikit_learn_and_leaves_the_encoder(self, encoder, digits, classes):
-        """The head is scikit-learn's analysis of the standardised features, to the probability."""
-        from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-        from sklearn.preprocessing import StandardScaler
-
-        chosen = np.flatnonzero(digits.labels < classes)[:150]
-        x, y = digits.images[chosen], digits.labels[chosen]
-        before = _weights(encoder)
-        model = zoo.classifier(encoder, classes)
-        history = zoo.fine_tune(model, x, y, head="discriminant", epochs=0)
-        assert not any(_changed(encoder, before))
-        assert history.epoch == []
-        assert model.trainable_weights[: len(before)], "it ends unfrozen"
-        features = encoder.predict(x, verbose=0).astype("float64")
-        scaler = StandardScaler().fit(features)
-        scaled = (features - scaler.mean_) / np.sqrt(scaler.var_ + 1e-3)
-        analysis = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(scaled, y)
-        np.testing.assert_allclose(model.predict(x, verbose=0), analysis.predict_proba(scaled), atol=1e-3)
-        assert (model.predict(x, verbose=0).argmax(axis=1) == y).mean() > 0.7
-
-    def test_the_second_phase_goes_on_from_it(self, encoder, digits):
-        model = zoo.classifier(encoder, 10)
-        x, y = digits.images[:200], digits.labels[:200]
-        zoo.fine_tune(model, x, y, head="discriminant", epochs=0)
-        before = model.evaluate(x, y, verbose=0)[0]
-        history = zoo.fine_tune(model, x, y, head="discriminant", epochs=8, learning_rate=1e-3, verbose=0)
-        assert history.epoch == list(range(8))
-        assert model.evaluate(x, y, verbose=0)[0] < before
-
-    def test_errors(self, encoder, digits):
-        with pytest.raises(ConfigError, match="build the classifier without hidden_units"):
-            zoo.fine_tune(zoo.classifier(encoder, 10, hidden_units=(8,)), digits, head="discriminant")
-        few = digits.subset(np.flatnonzero(digits.labels < 9))
-        with pytest.raises(DataError, match="needs samples of all 10 classes. Received 9 classes"):
-            zoo.fine_tune(zoo.classifier(encoder, 10), few, head="discriminant")
-        one_each = digits.subset(np.unique(digits.labels, return_index=True)[1])
-        with pytest.raises(DataError, match="at least two samples of some class. Received 10 samples"):
-            zoo.fine_tune(zoo.classifier(encoder, 10), one_each, head="discriminant")
-        with pytest.raises(UnknownNameError, match="Unknown head 'discriminent'. Did you mean 'discriminant'"):
-            zoo.fine_tune(zoo.classifier(encoder, 10), digits, head="discriminent")
 
 
 class TestAugmentation:

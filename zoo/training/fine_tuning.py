@@ -9,12 +9,13 @@ from zoo.data.source import Source
 from zoo.data.stream import Stream
 from zoo.errors import ConfigError, DataError, unknown_name
 from zoo.layers import corruption as corruptions
-from zoo.training import compilation
+from zoo.training import compilation, heads
 from zoo.training.engine import CompiledTraining
 
 # Chosen with 10 labels per class of 2,500 MNIST training images, the others as validation.
 _HEAD_LEARNING_RATE = 1e-2
 _UNFROZEN_LEARNING_RATE = 2e-4
+_HEADS = ("gradient", "discriminant", "regression", "auto")
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -139,15 +140,17 @@ def fine_tune(
     In one go, the gradients of the untrained head would destroy what the encoder knows. Batch normalisation inside the
     encoder keeps the statistics of its pretraining in both phases.
 
-    With a few labels per class the best there is: ``head="discriminant"``, an augmentation that suits the images, and
-    ``epochs=0``, see docs/transfer.md.
+    With a few labels per class the best there is: ``head="auto"``, an augmentation that suits the images, and a few
+    epochs at a very low rate (2e-5), see docs/transfer.md.
 
     Args:
         classifier: model of `zoo.classifier`; it ends unfrozen.
         x: samples (samples, *input shape) as the encoder takes them, or a `zoo.data.Source` with labels.
         y: int class labels (samples,) from 0 to num_classes - 1; left out with a Source.
-        head: "gradient" trains the head by `fit`; "discriminant" computes the weights of a linear head at once, by
-            linear discriminant analysis with Ledoit-Wolf shrinkage (scikit-learn) of the frozen features.
+        head: "gradient" trains the head by `fit`. The others compute the weights of a linear head at once from the
+            frozen features, with scikit-learn: "discriminant" by linear discriminant analysis with Ledoit-Wolf
+            shrinkage, "regression" by logistic regression of the samples without distorted copies, "auto" by the one
+            of these that is better in a cross-validation on the samples.
         head_epochs: passes over the data with the encoder frozen, for "gradient"; 0 skips this phase.
         epochs: passes over the data with everything trainable; 0 leaves the encoder as it was.
         learning_rate: of the second phase.
@@ -161,34 +164,35 @@ def fine_tune(
         keras.callbacks.History whose epochs and metrics run through both phases, as far as they were calls of `fit`.
 
     Raises:
-        DataError: samples or labels of the wrong shape, type or range; for "discriminant", a class without a sample.
-        ConfigError: nothing to train, or a "discriminant" head with hidden layers.
+        DataError: samples or labels of the wrong shape, type or range; for a computed head, a class without a sample.
+        ConfigError: nothing to train, or a computed head with hidden layers.
 
     Example:
         >>> history = zoo.fine_tune(classifier, images, labels, head_epochs=60, epochs=20, learning_rate=2e-4)
         >>> len(history.epoch)
         80
     """
-    if head not in ("gradient", "discriminant"):
-        raise unknown_name("head", head, ("gradient", "discriminant"))
-    x, y = _labelled(classifier, x, y)
+    if head not in _HEADS:
+        raise unknown_name("head", head, _HEADS)
+    solved = head != "gradient"
+    samples = x, y = _labelled(classifier, x, y)
     if augmentation is not None:
         x, y = augmented(x, y, augmentation, copies)
     fit_arguments = {"batch_size": equal_batches(len(x), batch_size), **fit_arguments}
     histories = []
-    if head == "discriminant":
+    if solved:
         head_epochs = 0
         _set_trainable(classifier, False, head_learning_rate)
-        _solve_head(classifier, x, y)
+        heads.solve(classifier, *samples, (x, y), head)
     if head_epochs:
         _set_trainable(classifier, False, head_learning_rate)
         histories.append(classifier.fit(x, y, epochs=head_epochs, **fit_arguments))
-    if epochs or head == "discriminant":
+    if epochs or solved:
         unfreeze(classifier, learning_rate)
     if epochs:
         histories.append(classifier.fit(x, y, initial_epoch=head_epochs, epochs=head_epochs + epochs, **fit_arguments))
     if not histories:
-        if head == "discriminant":
+        if solved:
             history = keras.callbacks.History()
             history.on_train_begin()
             return history
@@ -223,34 +227,6 @@ def augmented(x, y, augmentation, copies, seed=0):
             copy = layer(copy, training=True)
         parts.append(np.clip(keras.ops.convert_to_numpy(copy), 0, 1))
     return np.concatenate(parts), np.tile(y, len(parts))
-
-
-def _solve_head(classifier, x, y):
-    """Set normalisation and weights of a linear head to the discriminant analysis of the encoder's features."""
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-
-    *_, normalization, output = (layer for layer in classifier.layers if layer.weights)
-    if not isinstance(normalization, layers.BatchNormalization):
-        raise ConfigError('head="discriminant" computes a linear head: build the classifier without hidden_units.')
-    if len(np.unique(y)) < output.units:
-        raise DataError(
-            f'head="discriminant" needs samples of all {output.units} classes. Received {len(np.unique(y))} classes.'
-        )
-    if len(y) == output.units:
-        raise DataError(
-            f'head="discriminant" needs at least two samples of some class. Received {len(y)} samples of'
-            f" {output.units} classes. Pass an augmentation, which adds distorted copies."
-        )
-    features = keras.Model(classifier.input, normalization.input)
-    latent = np.concatenate([features(x[i : i + 256], training=False) for i in range(0, len(x), 256)])
-    mean, variance = latent.mean(axis=0), latent.var(axis=0)
-    normalization.set_weights([np.ones_like(mean), np.zeros_like(mean), mean, variance])
-    scaled = (latent - mean) / np.sqrt(variance + normalization.epsilon)
-    analysis = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(scaled, y)
-    kernel, bias = analysis.coef_.T, analysis.intercept_
-    if output.units == 2:  # scikit-learn gives one row for two classes
-        kernel, bias = np.hstack([-kernel / 2, kernel / 2]), np.concatenate([-bias / 2, bias / 2])
-    output.set_weights([kernel, bias])
 
 
 def equal_batches(samples, most=32):
