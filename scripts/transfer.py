@@ -2,9 +2,11 @@
 """Does the encoder help? Few-label learning on data that it has never seen: docs/transfer.md, .json and .png.
 
 Each number is kept in docs/transfer.json when it is measured, so an interrupted run goes on where it stopped;
-``--fresh`` measures all of them anew. ``--report`` only writes page and plot.
+``--fresh`` measures all of them anew, ``--fresh --task digits`` those of one task. ``--report`` only writes page and
+plot.
 """
 
+import dataclasses
 import functools
 import json
 import os
@@ -18,56 +20,129 @@ import zoo
 from zoo import demo
 from zoo.evaluation import few_labels
 
-DOCS = pathlib.Path(__file__).parents[1] / "docs"
+ROOT = pathlib.Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+STATE = ROOT / "transfer-state"
 LABELS = (1, 5, 10, 50)
 DRAWS = 5
 LARGEST = 3000  # images of a task at most: a test image counts the same, and the others only cost time
 
-# What each task is learnt with: sets that were not trained on its images, and plain ones beside those that distort.
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """Data to learn from few labels.
+
+    Attributes:
+        title: what it is.
+        sets: pretrained on other data; the first one's network is also trained from scratch.
+        seen: sets for comparison, pretrained without labels on images of this very kind (not on the same images).
+        dataset, split: what `zoo.data.load` takes, if not the task's name and "test".
+        classes: only these, by number.
+        margin: of `zoo.data.resize`.
+    """
+
+    title: str
+    sets: tuple
+    seen: tuple = ()
+    dataset: str = ""
+    split: str = "test"
+    classes: tuple = ()
+    margin: float = 0.0
+
+
+# automobile, cat, dog, horse, truck: animals and vehicles in both halves
+HELD_OUT = (1, 3, 5, 7, 9)
 TASKS = {
-    "digits": (
-        "mnist-denoising-affine-128",
-        "general-denoising-distortion-128",
-        "mnist-denoising-distortion-128",
-        "mnist-convolutional-16",
-        "fashion-mnist-denoising-affine-128",
+    "digits": Task(
+        "handwritten digits of scikit-learn (8×8, other writers than MNIST's)",
+        (
+            "mnist-denoising-distortion-128",
+            "general-denoising-distortion-128",
+            "mnist-denoising-affine-128",
+            "mnist-convolutional-16",
+            "fashion-mnist-denoising-distortion-128",
+        ),
+        split="all",
+        margin=demo.MNIST_MARGIN,
+    ),
+    "fashion_mnist": Task(
+        "clothes of Fashion-MNIST, with encoders of MNIST's digits",
+        ("mnist-denoising-distortion-128", "mnist-convolutional-16"),
+        ("fashion-mnist-denoising-distortion-128", "general-denoising-distortion-128"),
+    ),
+    "mnist": Task(
+        "digits of MNIST, with encoders of Fashion-MNIST's clothes",
+        ("fashion-mnist-denoising-distortion-128", "fashion-mnist-convolutional-16"),
+        ("mnist-denoising-distortion-128", "general-denoising-distortion-128"),
+    ),
+    "colour": Task(
+        "five classes of CIFAR-10 (JPEG re-encoding), with encoders of the other five",
+        ("without: cifar10-jpeg-denoising-distortion-256", "without: cifar10-jpeg-convolutional-128"),
+        dataset="cifar10_jpeg",
+        classes=HELD_OUT,
     ),
 }
-TITLES = {
-    "digits": "handwritten digits of scikit-learn (8×8, other writers than MNIST's)",
-}
+_WITHOUT = "without: "  # a set trained again, by its recipe, without the classes of the task
 AUGMENTATION = demo.AUGMENTATION
 WITH_ENCODER = {
     "discriminant head, augmented": functools.partial(few_labels.discriminant, augmentation=AUGMENTATION),
     "discriminant head": few_labels.discriminant,
     "fine-tuned in two phases": functools.partial(
-        few_labels.fine_tuned, head="discriminant", epochs=3, learning_rate=2e-5, augmentation=AUGMENTATION
+        few_labels.fine_tuned, head="auto", epochs=3, learning_rate=2e-5, augmentation=AUGMENTATION
     ),
     "frozen features, logistic regression": few_labels.frozen_features,
+    "frozen feature maps before the latent layer, logistic regression": few_labels.frozen_feature_maps,
 }
 WITHOUT = {"PCA, logistic regression": few_labels.principal_components, "raw pixels": few_labels.raw_pixels}
 SCRATCH = "same network from scratch"
 
 
 @functools.cache
-def images_of(task):
-    """float32 images (samples, 28, 28, 1) and labels of a task."""
-    source = zoo.data.load(task, "all" if task == "digits" else "test")
-    margin = demo.MNIST_MARGIN if task == "digits" else 0.0
-    return zoo.data.resize(source.part(0, LARGEST).pixels(), (28, 28, 1), margin=margin), source.labels[:LARGEST]
+def images_of(name):
+    """float32 images and labels, from 0 on, of a task."""
+    task = TASKS[name]
+    source = zoo.data.load(task.dataset or name, task.split)
+    if task.classes:
+        source = source.subset(np.flatnonzero(np.isin(source.labels, task.classes)))
+    source = source.part(0, LARGEST)
+    shape = (32, 32, 3) if source.shape[-1] == 3 else (28, 28, 1)
+    images = zoo.data.resize(source.pixels(), shape, margin=task.margin)
+    return images, np.unique(source.labels, return_inverse=True)[1]
 
 
-def cells():
+def located(name, task):
+    """What `zoo.load` takes for a set of a task; one "without" classes is trained if it is not there."""
+    if not name.startswith(_WITHOUT):
+        return name
+    name = name.removeprefix(_WITHOUT)
+    directory = STATE / name
+    if not (directory / "metadata.json").is_file():
+        from zoo.training.recipe import read_recipe
+        from zoo.training.run import build, run
+
+        recipe = read_recipe(ROOT / "pretrained" / name)
+        click.echo(f"Training {name} without the classes of {task.dataset} that are to be learnt.")
+        source = zoo.data.load(task.dataset, "train")
+        others = source.subset(np.flatnonzero(~np.isin(source.labels, task.classes)))
+        model = build(recipe)
+        run(recipe, model, others, checkpoint_directory=STATE / f"{name}-checkpoint", verbose=2)
+        zoo.save(model, directory)
+    return directory
+
+
+def cells(only=None):
     """(task, set or "", method, labels per class) of every number, and the function that learns."""
-    for task, sets in TASKS.items():
+    for name, task in TASKS.items():
+        if only and name != only:
+            continue
         for per_class in LABELS:
             for method, learn in WITHOUT.items():
-                yield (task, "", method, per_class), learn
-            for name in sets:
+                yield (name, "", method, per_class), learn
+            for encoder in (*task.sets, *task.seen):
                 for method, learn in WITH_ENCODER.items():
-                    if per_class > 1 or "augmented" in method or "discriminant" not in method:
-                        yield (task, name, method, per_class), learn
-            yield (task, sets[0], SCRATCH, per_class), few_labels.from_scratch
+                    if per_class > 1 or method != "discriminant head":
+                        yield (name, encoder, method, per_class), learn
+            yield (name, task.sets[0], SCRATCH, per_class), few_labels.from_scratch
 
 
 def measure(task, name, per_class, learn):
@@ -75,32 +150,49 @@ def measure(task, name, per_class, learn):
     import keras
 
     images, labels = images_of(task)
+    encoder = located(name, TASKS[task])
     accuracies = []
     for draw in range(DRAWS):
         keras.utils.set_random_seed(draw)
         train, test = few_labels.choose(labels, per_class, draw)
-        predict, _ = learn(images[train], labels[train], name)
+        predict, _ = learn(images[train], labels[train], encoder)
         accuracies.append(float(np.mean(predict(images[test]) == labels[test])))
     return accuracies
 
 
 @click.command(help=__doc__)
-@click.option("--fresh", is_flag=True, help="Measure everything anew.")
+@click.option("--task", "only", type=click.Choice(list(TASKS)), help="Measure this one only.")
+@click.option("--fresh", is_flag=True, help="Measure anew.")
 @click.option("--report", is_flag=True, help="Measure nothing: write page and plot.")
-def main(fresh, report):
+def main(only, fresh, report):
     path = DOCS / "transfer.json"
-    known = {} if fresh or not path.is_file() else json.loads(path.read_text(encoding="utf-8"))
-    todo = [(cell, learn) for cell, learn in cells() if "|".join(map(str, cell)) not in known]
-    for number, (cell, learn) in enumerate([] if report else todo, start=1):
-        task, name, method, per_class = cell
+    asked = {_key(cell): (cell, learn) for cell, learn in cells(only)}
+    todo = [key for key in asked if fresh or key not in _read(path)]
+    for number, key in enumerate([] if report else todo, start=1):
+        (task, name, method, per_class), learn = asked[key]
         accuracies = measure(task, name, per_class, learn)
         click.echo(f"{number} of {len(todo)}: {task}, {name or '-'}, {method}, {per_class}: {np.mean(accuracies):.3f}")
-        known["|".join(map(str, cell))] = accuracies
-        path.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
-    known = {cell: known["|".join(map(str, cell))] for cell, _ in cells() if "|".join(map(str, cell)) in known}
+        _write(path, {**_read(path), key: accuracies})
+    stored = _read(path)
+    known = {cell: stored[_key(cell)] for cell, _ in cells() if _key(cell) in stored}
+    _write(path, {_key(cell): accuracies for cell, accuracies in known.items()})
     (DOCS / "transfer.md").write_text(page(known), encoding="utf-8")
     plot(known, DOCS / "transfer.png")
     click.echo(f"Wrote {DOCS / 'transfer.md'}.")
+
+
+def _key(cell):
+    return "|".join(map(str, cell))
+
+
+def _read(path):
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _write(path, content):
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    partial.replace(path)
 
 
 def page(known):
@@ -110,35 +202,70 @@ def page(known):
         "",
         f"Accuracy on all other images after learning from 1, 5, 10 or 50 labelled images per class, mean ± standard"
         f" deviation over {DRAWS} random choices of them. Generated by `scripts/transfer.py` on {os.cpu_count()} CPU"
-        f" cores ({platform.machine()}).",
+        f" cores ({platform.machine()}). Sets in *italics* were pretrained, without labels, on images of the very kind"
+        " that is learnt; all others have never seen any.",
         "",
         "![Accuracy against the number of labels](transfer.png)",
+        "",
+        *recommendation(known),
     ]
-    for task in TASKS:
-        lines += ["", f"## {TITLES[task]}", "", "| set | method | " + " | ".join(map(str, LABELS)) + " |"]
-        lines += ["|---|---|" + "---:|" * len(LABELS)]
-        rows = dict.fromkeys((name, method) for t, name, method, _ in known if t == task)
-        for name, method in sorted(rows, key=lambda row: -np.mean(known.get((task, *row, 10), 0))):
-            values = [known.get((task, name, method, k)) for k in LABELS]
+    for name, task in TASKS.items():
+        lines += ["", f"## {task.title[0].upper()}{task.title[1:]}", ""]
+        lines += ["| set | method | " + " | ".join(map(str, LABELS)) + " |", "|---|---|" + "---:|" * len(LABELS)]
+        rows = dict.fromkeys((encoder, method) for t, encoder, method, _ in known if t == name)
+        for encoder, method in sorted(rows, key=lambda row: -np.mean(known.get((name, *row, 10), 0))):
+            values = [known.get((name, encoder, method, k)) for k in LABELS]
             text = [f"{np.mean(v):.3f} ± {np.std(v):.3f}" if v else "" for v in values]
-            lines.append(f"| {name} | {method} | {' | '.join(text)} |")
-    return "\n".join([*lines, "", *recommendation(known)]) + "\n"
+            shown = f"*{encoder}*" if encoder in task.seen else _title(encoder)
+            lines.append(f"| {shown} | {method} | {' | '.join(text)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _title(encoder):
+    trained_without = encoder.removeprefix(_WITHOUT)
+    return f"{trained_without}, trained without these classes" if encoder != trained_without else encoder
 
 
 def recommendation(known):
     """Which set to take for what, from the numbers."""
     lines = ["## Which set to take", ""]
-    for task in TASKS:
+    for name, task in TASKS.items():
         best = {}
-        for (t, name, method, per_class), values in known.items():
-            if t == task and name and method != SCRATCH:
-                best.setdefault(per_class, []).append((np.mean(values), name, method))
-        told = [
-            f"{k} labels per class: {max(best[k])[1]} ({max(best[k])[2]}), {max(best[k])[0]:.3f}" for k in sorted(best)
+        for (t, encoder, method, per_class), values in known.items():
+            if t == name and encoder and method != SCRATCH:
+                best.setdefault(per_class, []).append((np.mean(values), _title(encoder), method))
+        if not best:
+            continue
+        lines += [
+            f"- {task.title}:",
+            *(
+                f"    - {k} labels per class: {max(best[k])[1]} ({max(best[k])[2]}), {max(best[k])[0]:.3f};"
+                f" raw pixels {np.mean(known[name, '', 'raw pixels', k]):.3f},"
+                f" from scratch {np.mean(known[name, task.sets[0], SCRATCH, k]):.3f}"
+                for k in sorted(best)
+            ),
         ]
-        pixels = [f"{np.mean(known[task, '', 'raw pixels', k]):.3f}" for k in sorted(best)]
-        lines.append(f"- {TITLES[task]}: {'; '.join(told)}. Raw pixels: {', '.join(pixels)}.")
+    below = [
+        f"{_title(encoder)} with {k} labels per class of {task} (by {100 * difference:.1f} points)"
+        for (task, encoder, k), difference in sorted(shortfalls(known).items())
+    ]
+    pairs = sum(method == "fine-tuned in two phases" for _, _, method, _ in known)
+    lines += [
+        "",
+        f"Fine-tuning in two phases is below the logistic regression on frozen features in {len(below)} of {pairs}"
+        f" comparisons{': ' if below else ''}{'; '.join(below)}.",
+    ]
     return lines
+
+
+def shortfalls(known):
+    """(task, set, labels per class): by how much fine-tuning is worse than the frozen probe, where it is."""
+    tuned = {
+        (task, encoder, k): np.mean(known[task, encoder, "frozen features, logistic regression", k]) - np.mean(values)
+        for (task, encoder, method, k), values in known.items()
+        if method == "fine-tuned in two phases" and (task, encoder, "frozen features, logistic regression", k) in known
+    }
+    return {cell: difference for cell, difference in tuned.items() if difference > 0}
 
 
 def plot(known, path):
@@ -147,8 +274,8 @@ def plot(known, path):
 
     from zoo import plots
 
-    figure = Figure(figsize=(4.2 * len(TASKS), 3.6), layout="constrained")
-    for axis, task in zip(figure.subplots(1, len(TASKS), squeeze=False)[0], TASKS, strict=True):
+    figure = Figure(figsize=(8.4, 7.2), layout="constrained")
+    for axis, task in zip(figure.subplots(2, 2).flat, TASKS, strict=True):
         for method in (*WITH_ENCODER, SCRATCH, *WITHOUT):
             points = {}
             for (t, _, m, per_class), values in known.items():

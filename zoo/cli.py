@@ -121,6 +121,11 @@ def show(name, plot, output, as_json):
     Console().print(Markdown(readme(card)))
 
 
+def _progress(quiet):
+    """Keras' `verbose`: a bar in a terminal, a line per epoch in a log, or nothing."""
+    return 0 if quiet else ("auto" if sys.stdout.isatty() else 2)
+
+
 @main.command(epilog=_RECIPE_HELP)
 @click.argument("name")
 @click.option(
@@ -141,7 +146,7 @@ def train(name, output, resume, stream, quiet):
     output = output or pathlib.Path("trained") / find_recipe(name).absolute().parent.name
     try:
         stream = "auto" if stream is None else stream
-        zoo.train(name, output, resume=resume, stream=stream, verbose=0 if quiet else "auto")
+        zoo.train(name, output, resume=resume, stream=stream, verbose=_progress(quiet))
     except KeyboardInterrupt:
         click.echo(f"\nInterrupted. To go on where it stopped: zoo train {name} --output {output}", err=True)
         raise click.exceptions.Exit(130) from None

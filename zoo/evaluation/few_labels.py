@@ -57,6 +57,19 @@ def frozen_features(images, labels, encoder):
     return lambda x: regression.predict(features(x)), regression
 
 
+def frozen_feature_maps(images, labels, encoder):
+    """The same on what enters the latent layer: the last hidden layer's activations, flattened. Returns as above."""
+    regression, trained = _regression(), load_encoder(encoder)
+    before = next(layer for layer in reversed(trained.layers) if isinstance(layer, keras.layers.Dense)).input
+    model = keras.Model(trained.input, before)
+
+    def features(samples):
+        return np.concatenate([model(samples[i : i + 500], training=False) for i in range(0, len(samples), 500)])
+
+    regression.fit(features(images), labels)
+    return lambda x: regression.predict(features(x)), regression
+
+
 def principal_components(images, labels, encoder):
     """Logistic regression on the principal components that explain 95 % of the labelled images. Returns as above."""
     from sklearn.decomposition import PCA
