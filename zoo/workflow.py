@@ -90,7 +90,7 @@ def train(recipe_or_name, output_directory, *, resume=True, stream="auto", verbo
         reproduction={
             "command": f"zoo train {recipe.name}",
             "seconds": round(seconds, 1),
-            "machine": f"{_cores()} CPU cores, {platform.machine()}",
+            "machine": f"{_cores()}, {platform.machine()}",
             "versions": _versions(),
         },
     )
@@ -110,8 +110,9 @@ def _test_samples(dataset, shape):
 
 
 def _cores():
-    """How many cores this process may run on, which `taskset` and containers limit."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    """The cores that this process may run on, which `taskset` and containers limit, in words."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{cores} CPU core{'s' if cores > 1 else ''}"
 
 
 def _seconds_before(checkpoint):
