@@ -1,13 +1,14 @@
 """What the numbers of a model stand beside: PCA with as many components, and the raw pixels."""
 
 import functools
+import math
 
 from zoo.evaluation import reconstruction, representation
 
 
 def pca_of(subject):
     """PCA with as many components as the model has latent features, fitted on the training split of a `Subject`."""
-    return dict(_pca(_Data(subject), subject.latent.shape[1]))
+    return dict(_pca(_Data(subject), math.prod(subject.model.latent_shape)))
 
 
 def pixels_neighbours_of(subject):

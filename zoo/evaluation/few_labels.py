@@ -6,7 +6,8 @@ import keras
 import numpy as np
 
 from zoo.catalog.load import load, load_encoder
-from zoo.evaluation.subject import as_features
+from zoo.data import Source
+from zoo.evaluation.subject import as_features, features
 from zoo.training.fine_tuning import classifier, equal_batches, fine_tune
 
 EPOCHS = 60  # of a network from scratch
@@ -50,11 +51,8 @@ def frozen_features(images, labels, encoder):
     """Logistic regression on standardised latent features. Returns (predict, regression)."""
     regression, model = _regression(), load(encoder)
 
-    def features(samples):
-        return as_features(model.encode(samples))
-
-    regression.fit(features(images), labels)
-    return lambda x: regression.predict(features(x)), regression
+    regression.fit(features(model, Source(images)), labels)
+    return lambda x: regression.predict(features(model, Source(x))), regression
 
 
 def frozen_feature_maps(images, labels, encoder):
@@ -63,11 +61,11 @@ def frozen_feature_maps(images, labels, encoder):
     before = next(layer for layer in reversed(trained.layers) if isinstance(layer, keras.layers.Dense)).input
     model = keras.Model(trained.input, before)
 
-    def features(samples):
+    def maps(samples):
         return np.concatenate([model(samples[i : i + 500], training=False) for i in range(0, len(samples), 500)])
 
-    regression.fit(features(images), labels)
-    return lambda x: regression.predict(features(x)), regression
+    regression.fit(maps(images), labels)
+    return lambda x: regression.predict(maps(x)), regression
 
 
 def principal_components(images, labels, encoder):

@@ -1,0 +1,87 @@
+"""The best set for each goal that the zoo has set itself, from the cards: a part of README.md."""
+
+import dataclasses
+
+import zoo
+from zoo.evaluation.subject import feature_count
+
+
+@dataclasses.dataclass(frozen=True)
+class Goal:
+    """A number to reach on the test split.
+
+    Attributes:
+        title: what is measured.
+        dataset: of the sets that count.
+        features: how many features these have at most; or exactly, if `exact`.
+        metric: name of the metric in the cards.
+        value: to reach; errors at most, accuracies at least.
+        beside: for comparison.
+        exact: whether the number of features must be the same.
+        family: only sets of this family.
+    """
+
+    title: str
+    dataset: str
+    features: int
+    metric: str
+    value: float
+    beside: str
+    exact: bool = True
+    family: str | None = None
+
+    @property
+    def is_error(self):
+        return self.metric.endswith("mse")
+
+    def best(self):
+        """(value, name) of the best set, or None."""
+        values = []
+        for name in zoo.list_pretrained(dataset=self.dataset, family=self.family):
+            card = zoo.card(name)
+            features = feature_count(card.input["latent_shape"])
+            counts = features == self.features or (features < self.features and not self.exact)
+            if counts and self.metric in card.metrics:
+                values.append((card.metrics[self.metric], name))
+        return (min if self.is_error else max)(values, default=None)
+
+
+GOALS = (
+    Goal("MNIST, 8 features, kNN-7", "mnist", 8, "knn_accuracy", 0.960, "the paper's network .892"),
+    Goal("MNIST, 8 features, MSE", "mnist", 8, "mse", 0.0140, "PCA .0374"),
+    Goal("MNIST, 16 features, kNN-7", "mnist", 16, "knn_accuracy", 0.975, "raw pixels .9694"),
+    Goal("MNIST, 16 features, MSE", "mnist", 16, "mse", 0.0080, "PCA .0269"),
+    Goal("Fashion-MNIST, 8 features, kNN-7", "fashion_mnist", 8, "knn_accuracy", 0.83, "the paper's network .799"),
+    Goal("Fashion-MNIST, 16 features, kNN-7", "fashion_mnist", 16, "knn_accuracy", 0.86, "raw pixels .854"),
+    Goal("Fashion-MNIST, 64 features, MSE", "fashion_mnist", 64, "mse", 0.0070, "TensorFlow's tutorial .0088"),
+    Goal(
+        "MNIST, 1,000 sparse features, linear probe",
+        "mnist",
+        1000,
+        "linear_probe_accuracy",
+        0.985,
+        "raw pixels .926",
+        family="sparse",
+    ),
+    Goal(
+        "CIFAR-10 (JPEG), at most 256 features, linear probe",
+        "cifar10_jpeg",
+        256,
+        "linear_probe_accuracy",
+        0.50,
+        "Keras' masked-autoencoder example .479",
+        exact=False,
+    ),
+)
+
+
+def table():
+    """Markdown table of all goals."""
+    rows = ["| on the test split | goal | reached | by | beside |", "|---|---:|---:|---|---|"]
+    for goal in GOALS:
+        sign, digits = ("≤", 4) if goal.is_error else ("≥", 3)
+        value, name = goal.best()
+        reached = value <= goal.value if goal.is_error else value >= goal.value
+        shown = f"{value:.{digits}f}" if reached else f"{value:.{digits}f}, not reached"
+        rows.append(f"| {goal.title} | {sign} {goal.value:.{digits}f} | {shown} | {name} | {goal.beside} |")
+    return "\n".join(rows)
