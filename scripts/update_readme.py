@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Write what is generated from the cards: pretrained/results.csv, pretrained/versions.csv and parts of README.md.
 
-Those are the sets, the speed of training and, with ``--demo``, what the demo prints.
+Those are the sets, the best of them, the speed of training and, with ``--demo``, what the demo prints.
 
 The speed comes from docs/benchmark/benchmark.json, which ``zoo benchmark train -o docs/benchmark`` measures anew.
 ``--check`` changes nothing and exits with 1 if one of them does not say what the cards and that file say.
@@ -17,6 +17,8 @@ import platform
 import re
 import subprocess
 import sys
+
+import quality
 
 import zoo
 
@@ -129,7 +131,9 @@ def main():
     parser.add_argument("--check", action="store_true", help="only compare the tables")
     arguments = parser.parse_args()
     old = {path: path.read_text(encoding="utf-8") if path.is_file() else "" for path in (README, RESULTS, VERSIONS)}
-    readme = replaced(replaced(old[README], "catalog", catalog_table()), "training", training_table())
+    readme = old[README]
+    for part, content in (("catalog", catalog_table), ("quality", quality.table), ("training", training_table)):
+        readme = replaced(readme, part, content())
     new = {README: readme, RESULTS: results(), VERSIONS: versions(old[VERSIONS])}
     if arguments.check:
         stale = [path.name for path in new if new[path] != old[path]]
