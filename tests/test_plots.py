@@ -4,6 +4,7 @@ import pytest
 
 import zoo
 from zoo import plots
+from zoo.autoencoder import Autoencoder
 
 MODELS = {
     "plain": (lambda: zoo.feed_forward((8, 8, 1), 4), ["original", "reconstructed", "feature low", "feature high"]),
@@ -13,6 +14,10 @@ MODELS = {
     ),
     "sparse": (
         lambda: zoo.sparse(zoo.feed_forward((8, 8, 1), 30), zoo.sparsity.TopK(5)),
+        ["original", "reconstructed", "filters", ""],
+    ),
+    "spatial and sparse": (
+        lambda: zoo.sparse(zoo.convolutional((8, 8, 1), None, (12,)), zoo.sparsity.L1(0.1)),
         ["original", "reconstructed", "filters", ""],
     ),
     "spatial": (lambda: zoo.convolutional((8, 8, 1), None, (3,)), ["original", "reconstructed"]),
@@ -48,3 +53,17 @@ def test_samples_that_are_no_images(digits, tmp_path):
     figure = plots.of_set(zoo.save(model, tmp_path / "set"), model, source)
     assert len(figure.subfigs[1].axes) == 3
     assert not figure.subfigs[0].axes
+
+
+def test_filters_of_maps_lie_around_the_unit_that_is_on():
+    """A decoder that copies: each map's filter is one bright pixel in the middle, whatever else is bright."""
+    import keras
+
+    latent = keras.Input((9, 9, 2))
+    copies = keras.Model(latent, keras.layers.Conv2D(1, 1, kernel_initializer="ones")(latent))
+    model = Autoencoder(keras.Model(latent, latent), copies)
+    codes = np.random.default_rng(0).random((5, 9, 9, 2), "float32")
+    filters = plots._weights_of_maps(model, codes)["filters"]
+    assert filters.shape == (2, 4, 4, 1)
+    assert [np.unravel_index(f.argmax(), f.shape) for f in filters] == [(1, 1, 0), (1, 1, 0)]
+    assert (np.delete(filters.reshape(2, -1), 5, axis=1) == 0.5).all()

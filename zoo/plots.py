@@ -25,8 +25,10 @@ def of_set(card, model, source):
     pixels = few.pixels()
     latent = model.encode(source.part(0, _SCATTER))
     rows = _reconstructions(model, pixels) if len(model.input_shape) == 3 else {}
-    if len(model.input_shape) == 3 and len(model.latent_shape) == 1:
-        rows.update(_weights(model, latent) if model.sparsity else _responses(model, latent))
+    if len(model.input_shape) == 3 and model.sparsity:
+        rows.update(_weights(model, latent) if latent.ndim == 2 else _weights_of_maps(model, latent))
+    elif len(model.input_shape) == 3 and latent.ndim == 2:
+        rows.update(_responses(model, latent))
     figure = Figure(figsize=(8, 0.78 * len(rows) + 2.6), layout="constrained")
     figure.suptitle(card.name)
     upper, lower = figure.subfigures(2, 1, height_ratios=(0.78 * len(rows) or 0.01, 2.4))
@@ -80,7 +82,23 @@ def _weights(model, latent):
     units = np.argsort(-(np.abs(latent) > 0).mean(axis=0), kind="stable")[: 2 * _COLUMNS]
     one_on = np.zeros((len(units) + 1, latent.shape[1]), "float32")
     one_on[np.arange(len(units)), units] = np.maximum(latent[:, units].max(axis=0), 1e-6)
+    return _filters(model.decode(one_on))
+
+
+def _weights_of_maps(model, latent):
+    """The same for a spatial latent: what one unit in the middle of each of the most active maps adds around it."""
+    _, height, width, _ = latent.shape
+    maps = np.argsort(-(np.abs(latent) > 0).mean(axis=(0, 1, 2)), kind="stable")[: 2 * _COLUMNS]
+    one_on = np.zeros((len(maps) + 1, *latent.shape[1:]), "float32")
+    one_on[np.arange(len(maps)), height // 2, width // 2, maps] = np.maximum(latent.max(axis=(0, 1, 2))[maps], 1e-6)
     decoded = model.decode(one_on)
+    rows, columns = decoded.shape[1:3]
+    around = decoded[:, rows // 3 : rows - rows // 3 + 1, columns // 3 : columns - columns // 3 + 1]
+    return _filters(around)
+
+
+def _filters(decoded):
+    """Rows of images of what each decoded code adds to the last one, which is that of zeros, scaled to [0, 1] each."""
     filters = decoded[:-1] - decoded[-1]
     filters = 0.5 + 0.5 * filters / np.maximum(np.abs(filters).max(axis=(1, 2, 3), keepdims=True), 1e-9)
     return {"filters": filters[:_COLUMNS], "": filters[_COLUMNS:]}
