@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.evaluation.subject import feature_count, features
+from zoo.evaluation.subject import features
+from zoo.latents import feature_count
 
 
 @pytest.mark.parametrize(

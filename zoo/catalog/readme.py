@@ -1,5 +1,7 @@
 """The README card of a set, generated from its `Card`."""
 
+from zoo.latents import feature_count, is_averaged
+
 # Metric: what it is called, how it is written, and the metric of the baseline that stands beside it.
 _METRICS = {
     "mse": ("Mean squared error", "{:.5f}", "pca_mse"),
@@ -49,7 +51,7 @@ def readme(card, picture=None):
     rows = {
         "Family": _family(card.config),
         "Input": f"{_shape(card.input['shape'])} {card.input['dtype']}; {card.input['preprocessing']}",
-        "Latent features": _shape(card.input["latent_shape"]),
+        "Latent features": _latent(card.input["latent_shape"]),
         "Parameters": f"{card.parameters:,}",
         "Weights": f"version {card.version}, {card.size_bytes:,} bytes, SHA-256 `{card.sha256}`",
         "Licence": card.license,
@@ -99,6 +101,11 @@ def _family(config):
 def _call(description):
     arguments = ", ".join(f"{key}={value}" for key, value in description.items() if key != "type")
     return f"`{description['type']}({arguments})`"
+
+
+def _latent(shape):
+    read = f"; metrics of features read {feature_count(shape)}: the mean of each map over the quadrants of the image"
+    return _shape(shape) + (read if is_averaged(shape) else "")
 
 
 def _shape(shape):

@@ -82,7 +82,8 @@ METRICS = tuple(_GROUP_OF)
 def evaluate(model_or_name, dataset=None, metrics=None, *, anomalies=None):
     """Measure an autoencoder on the whole test split of a dataset.
 
-    Of a split larger than a quarter of the free memory, the first 60,000 samples are taken.
+    Of a split larger than a quarter of the free memory, the first 60,000 samples are taken. Latent maps of more than
+    1,024 values are read as the mean of each map over the quadrants of the image, by all metrics of latent features.
 
     =====================  ============================================================================================
     reconstruction         mse, bce (sigmoid outputs only), psnr in dB, ssim (images only), explained_variance

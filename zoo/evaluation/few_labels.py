@@ -7,7 +7,8 @@ import numpy as np
 
 from zoo.catalog.load import load, load_encoder
 from zoo.data import Source
-from zoo.evaluation.subject import as_features, features
+from zoo.evaluation.subject import features
+from zoo.latents import flattened
 from zoo.training.fine_tuning import classifier, equal_batches, fine_tune
 
 EPOCHS = 60  # of a network from scratch
@@ -74,16 +75,16 @@ def principal_components(images, labels, encoder):
     from sklearn.pipeline import make_pipeline
 
     regression = make_pipeline(PCA(0.95, svd_solver="full"), *_regression())
-    regression.fit(as_features(images), labels)
-    return lambda x: regression.predict(as_features(x)), regression
+    regression.fit(flattened(images), labels)
+    return lambda x: regression.predict(flattened(x)), regression
 
 
 def raw_pixels(images, labels, encoder):
     """Logistic regression on the pixels. Returns (predict, regression)."""
     from sklearn.linear_model import LogisticRegression
 
-    regression = LogisticRegression(max_iter=1000).fit(as_features(images), labels)
-    return lambda x: regression.predict(as_features(x)), regression
+    regression = LogisticRegression(max_iter=1000).fit(flattened(images), labels)
+    return lambda x: regression.predict(flattened(x)), regression
 
 
 def _regression():

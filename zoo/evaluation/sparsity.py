@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from zoo.evaluation.subject import as_features
+from zoo.latents import flattened
 
 _ACTIVE = 0.01  # share of the largest activation of all units from which a unit counts as active
 
@@ -22,7 +22,7 @@ def activation_frequencies(latent):
 
 def sparsity_of(subject):
     """L0 (mean number of active units per sample), share of dead units, and the spread of activation frequencies."""
-    frequencies = activation_frequencies(as_features(subject.model.encode(subject.test)))
+    frequencies = activation_frequencies(flattened(subject.model.encode(subject.test)))
     return {
         "active_units": float(frequencies.sum()),
         "dead_fraction": float(np.mean(frequencies == 0)),

@@ -4,11 +4,10 @@ import functools
 
 import numpy as np
 
-from zoo import data
+from zoo import data, latents
 
 _SAMPLES_OF_A_STREAM = 60_000
 _CHUNK = 5_000  # samples that are encoded at a time
-_MOST_FEATURES = 1024  # of a spatial latent, above which its maps are averaged
 
 
 class Subject:
@@ -71,34 +70,9 @@ class Subject:
 
 
 def features(model, source):
-    """Latent features of a `Source` as metrics read them, float32 (samples, features).
-
-    A spatial latent of more than 1,024 values is read as the mean of each map over the halves of each axis, so an image
-    gives four features per map: Coates, Ng and Lee, "An Analysis of Single-Layer Networks in Unsupervised Feature
-    Learning", AISTATS 2011, section 3.3. All others are flattened.
-    """
+    """Latent features of a `Source` as metrics read them, see `zoo.latents.read`: float32 (samples, features)."""
     parts = [source.part(i, i + _CHUNK) for i in range(0, len(source), _CHUNK)]
-    return np.concatenate([_read(model.encode(part)) for part in parts])
-
-
-def feature_count(latent_shape):
-    """How many features metrics read of a latent shape, such as (16,) or (24, 24, 32)."""
-    if len(latent_shape) == 1 or np.prod(latent_shape) <= _MOST_FEATURES:
-        return int(np.prod(latent_shape))
-    return 2 ** (len(latent_shape) - 1) * latent_shape[-1]
-
-
-def _read(latent):
-    if feature_count(latent.shape[1:]) < np.prod(latent.shape[1:]):
-        for axis in range(1, latent.ndim - 1):
-            halves = np.array_split(latent, 2, axis=axis)
-            latent = np.concatenate([half.mean(axis=axis, keepdims=True) for half in halves], axis=axis)
-    return as_features(latent)
-
-
-def as_features(samples):
-    """Samples of any shape as (samples, features)."""
-    return np.reshape(samples, (len(samples), -1))
+    return np.concatenate([latents.read(model.encode(part)) for part in parts])
 
 
 def _load(dataset, split, shape):
