@@ -48,6 +48,8 @@ class TestSave(ZooTest):
         card = zoo.card(tmp_path / "set")
         assert (card.name, card.description, card.license, card.metrics) == ("other", "Mine.", "MIT", {"mse": 0.5})
         assert "Mine." in (tmp_path / "set" / "README.md").read_text()
+        with pytest.raises(UnknownNameError, match="Unknown metadata key 'descripton'. Did you mean 'description'"):
+            zoo.save(model, tmp_path / "set", descripton="")
 
     def test_the_card_says_how_large_maps_are_read(self, tmp_path):
         zoo.save(zoo.convolutional((16, 16, 1), None, (8,), strides=1), tmp_path / "maps")
@@ -55,8 +57,6 @@ class TestSave(ZooTest):
         assert "| Latent features | 16 × 16 × 8; metrics of features read 32: the mean of each map" in text
         zoo.save(zoo.convolutional((8, 8, 1), None, (8,), strides=1), tmp_path / "few")
         assert "| Latent features | 8 × 8 × 8 |" in (tmp_path / "few" / "README.md").read_text()
-        with pytest.raises(UnknownNameError, match="Unknown metadata key 'descripton'. Did you mean 'description'"):
-            zoo.save(model, tmp_path / "set", descripton="")
 
     def test_an_interrupted_save_keeps_the_previous_set(self, saved, monkeypatch):
         before = zoo.load(saved).get_weights()
