@@ -1,6 +1,7 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 
 import zoo
@@ -62,6 +63,45 @@ class TestConvolutional(ZooTest):
             latent_shape=(7, 8, 6),
             parameters=_parameters((27, 31, 3), None, (4, 6), None),
         )
+
+    @pytest.mark.parametrize(
+        ("input_shape", "latent_dim", "arguments"),
+        [
+            ((28, 28, 1), 5, {}),
+            ((27, 31, 3), None, {"kernel_size": 6}),
+            ((33, 2), 5, {"batch_normalization": True}),
+            ((10, 9, 1), 4, {"padding": "valid", "strides": 1}),
+        ],
+    )
+    def test_tied_weights_are_one_variable_and_need_no_closing_convolution(self, input_shape, latent_dim, arguments):
+        def build():
+            return zoo.convolutional(input_shape, latent_dim, (4, 6), tied_weights=True, **arguments)
+
+        model = build()
+        kernels = [w for w in model.encoder.weights if w.path.endswith("kernel")]
+        assert {id(w) for w in kernels} == {id(w) for w in model.decoder.weights if w.path.endswith("kernel")}
+        biases = [4, 6, 4, input_shape[-1]] + ([latent_dim, math.prod(kernels[-1].shape[:1])] if latent_dim else [])
+        normalised = sum(biases) - input_shape[-1] if arguments.get("batch_normalization") else 0
+        parameters = sum(math.prod(w.shape) for w in kernels) + sum(biases) + 2 * normalised
+        self.run_builder_test(
+            build,
+            input_shape=input_shape,
+            latent_shape=model.latent_shape,
+            parameters=parameters + 2 * normalised,
+            trainable=parameters,
+        )
+
+    @pytest.mark.parametrize("input_shape", [(12, 16, 3), (20, 2)])
+    def test_tied_linear_decoder_is_the_adjoint(self, input_shape):
+        """⟨g(x), z⟩ = ⟨x, f(z)⟩ for every x and z, which only the transpose of a linear g fulfils."""
+        model = zoo.convolutional(
+            input_shape, None, (4, 5), kernel_size=4, tied_weights=True, activation="linear", output_activation="linear"
+        )
+        random = np.random.default_rng(0)
+        x = random.random((3, *input_shape)).astype("float32")
+        z = random.normal(size=(3, *model.latent_shape)).astype("float32")
+        encoded, decoded = model.encode(x) * z, x * model.decode(z)
+        np.testing.assert_allclose(encoded.reshape(3, -1).sum(1), decoded.reshape(3, -1).sum(1), rtol=1e-4)
 
     def test_the_papers_denoiser_has_47425_parameters_and_its_feature_maps(self):
         model = zoo.convolutional((28, 28, 1), None, (64, 32), strides=1, padding="valid", latent_activation="relu")

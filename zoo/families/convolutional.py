@@ -11,6 +11,7 @@ from zoo.errors import ConfigError
 from zoo.families.activations import activation_name
 from zoo.families.blocks import block
 from zoo.families.family import family
+from zoo.layers.tied import TiedConvolution, TiedDense
 
 
 @family
@@ -25,6 +26,7 @@ def convolutional(
     activation="relu",
     latent_activation="linear",
     output_activation="sigmoid",
+    tied_weights=False,
     batch_normalization=False,
     name=None,
 ):
@@ -43,6 +45,8 @@ def convolutional(
         activation: activation of the hidden layers, a Keras name.
         latent_activation: activation of the latent layer (with a spatial latent, of the last convolution).
         output_activation: "sigmoid" for inputs in [0, 1], "linear" for any.
+        tied_weights: the decoder's kernels are the encoder's, transposed: one variable each. The last transposed
+            convolution then gives the output, without a convolution of its own.
         batch_normalization: normalise before the activation of every layer but the output.
         name: name of the model.
 
@@ -82,7 +86,7 @@ def convolutional(
     )
 
     x = image = keras.Input(input_shape, name="image")
-    sizes = []
+    sizes, sources = [], []
     for depth, count in enumerate(filters, start=1):
         sizes.append(x.shape[1:-1])
         if padding == "valid" and min(sizes[-1]) < kernel_size:
@@ -93,23 +97,34 @@ def convolutional(
         spatial_latent = latent_dim is None and depth == len(filters)
         layer_name = "features" if spatial_latent else f"convolution_{depth}"
         layer = convolution(count, kernel_size, strides=strides, padding=padding, name=layer_name)
+        sources.append(layer)
         x = block(x, layer, latent_activation if spatial_latent else activation, batch_normalization)
     feature_maps = x.shape[1:]
     if latent_dim is not None:
-        layer = layers.Dense(positive_integer("latent_dim", latent_dim), name="features")
-        x = block(layers.Flatten(name="flatten")(x), layer, latent_activation, batch_normalization)
+        features = layers.Dense(positive_integer("latent_dim", latent_dim), name="features")
+        x = block(layers.Flatten(name="flatten")(x), features, latent_activation, batch_normalization)
     encoder = keras.Model(image, x, name="encoder")
 
+    output_activation = activation_name(output_activation)
     x = latent = keras.Input(x.shape[1:], name="latent")
     if latent_dim is not None:
         layer = layers.Dense(math.prod(feature_maps), name="expansion")
+        layer = TiedDense(features, name="expansion") if tied_weights else layer
         x = layers.Reshape(feature_maps, name="reshape")(block(x, layer, activation, batch_normalization))
     for depth, (count, size) in enumerate(zip(reversed(filters), reversed(sizes), strict=True), start=1):
-        layer = transposed(count, kernel_size, strides=strides, padding=padding, name=f"transposed_{depth}")
-        x = _fit_to(block(x, layer, activation, batch_normalization), size, depth)
-    output_activation = activation_name(output_activation)
-    layer = convolution(input_shape[-1], kernel_size, padding="same", activation=output_activation, name="output")
-    return Autoencoder(encoder, keras.Model(latent, layer(x), name="decoder"), name=name)
+        layer_name = f"transposed_{depth}"
+        if not tied_weights:
+            layer = transposed(count, kernel_size, strides=strides, padding=padding, name=layer_name)
+            x = block(x, layer, activation, batch_normalization)
+        elif depth < len(filters):
+            x = block(x, TiedConvolution(sources.pop(), name=layer_name), activation, batch_normalization)
+        else:
+            x = TiedConvolution(sources.pop(), output_activation, name="output")(x)
+        x = _fit_to(x, size, depth)
+    if not tied_weights:
+        layer = convolution(input_shape[-1], kernel_size, padding="same", activation=output_activation, name="output")
+        x = layer(x)
+    return Autoencoder(encoder, keras.Model(latent, x, name="decoder"), name=name)
 
 
 def _fit_to(x, size, depth):

@@ -1,16 +1,14 @@
-"""Tied weights: a decoder layer that uses the transposed kernel of an encoder layer."""
+"""Tied weights: decoder layers that use the transposed kernel of an encoder layer."""
 
 import keras
 from keras import ops
 
 
-@keras.saving.register_keras_serializable(package="zoo")
-class TiedDense(keras.layers.Layer):
-    """y = activation(x Wᵀ + b), where W is the very variable of the dense layer `source`, and b is its own.
+class _Tied(keras.layers.Layer):
+    """activation(transposed(x) + b), where the kernel is the very variable of the layer `source`, and b is its own.
 
     Args:
-        source: a built `keras.layers.Dense` with kernel (inputs, units); this layer maps its outputs back:
-            (batch, units) to (batch, inputs).
+        source: a built layer of the encoder with a kernel (..., inputs, units); this layer maps its outputs back.
         activation: Keras activation name.
     """
 
@@ -19,14 +17,15 @@ class TiedDense(keras.layers.Layer):
         self.activation = keras.activations.get(activation)
         # The variable alone: tracking `source` would make its bias a weight of the decoder as well.
         self.kernel = source.kernel
-        self.bias = self.add_weight(shape=(self.kernel.shape[0],), initializer="zeros", name="bias")
+        self.bias = self.add_weight(shape=(self.kernel.shape[-2],), initializer="zeros", name="bias")
         self.built = True
 
     def call(self, x):
-        return self.activation(ops.matmul(x, ops.transpose(self.kernel)) + self.bias)
+        return self.activation(self.transposed(x) + self.bias)
 
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], self.kernel.shape[0])
+    def transposed(self, x):
+        """What the adjoint of the source's linear part makes of `x`."""
+        raise NotImplementedError
 
     # The kernel is stored once, with its owner.
     def save_own_variables(self, store):
@@ -40,3 +39,29 @@ class TiedDense(keras.layers.Layer):
             "A tied layer cannot be cloned on its own: its kernel belongs to the encoder."
             " Rebuild the whole autoencoder with zoo.from_config(model.get_config())."
         )
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class TiedDense(_Tied):
+    """The transpose of a `keras.layers.Dense`, x Wᵀ: (batch, units) to (batch, inputs)."""
+
+    def transposed(self, x):
+        return ops.matmul(x, ops.transpose(self.kernel))
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.kernel.shape[0])
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class TiedConvolution(_Tied):
+    """The transpose of a `keras.layers.Conv1D` or `Conv2D`: (batch, ..., filters) to (batch, ..., channels).
+
+    Places are as many as a transposed convolution of the same kernel size, strides and padding gives.
+    """
+
+    def __init__(self, source, activation=None, **keras_arguments):
+        super().__init__(source, activation, **keras_arguments)
+        self.strides, self.padding = source.strides, source.padding
+
+    def transposed(self, x):
+        return ops.conv_transpose(x, self.kernel, strides=self.strides, padding=self.padding)
