@@ -58,9 +58,8 @@ TASKS = {
         (
             "mnist-denoising-distortion-128",
             "general-denoising-distortion-128",
-            "mnist-denoising-affine-128",
             "mnist-convolutional-16",
-            "fashion-mnist-denoising-distortion-128",
+            "fashion-mnist-denoising-affine-128",
         ),
         split="all",
         margin=demo.MNIST_MARGIN,
@@ -68,11 +67,11 @@ TASKS = {
     "fashion_mnist": Task(
         "clothes of Fashion-MNIST, with encoders of MNIST's digits",
         ("mnist-denoising-distortion-128", "mnist-convolutional-16"),
-        ("fashion-mnist-denoising-distortion-128", "general-denoising-distortion-128"),
+        ("fashion-mnist-denoising-affine-128", "general-denoising-distortion-128"),
     ),
     "mnist": Task(
         "digits of MNIST, with encoders of Fashion-MNIST's clothes",
-        ("fashion-mnist-denoising-distortion-128", "fashion-mnist-convolutional-16"),
+        ("fashion-mnist-denoising-affine-128", "fashion-mnist-convolutional-16"),
         ("mnist-denoising-distortion-128", "general-denoising-distortion-128"),
     ),
     "colour": Task(
