@@ -1,6 +1,7 @@
 import itertools
 import math
 
+import keras
 import numpy as np
 import pytest
 
@@ -103,6 +104,20 @@ class TestConvolutional(ZooTest):
         encoded, decoded = model.encode(x) * z, x * model.decode(z)
         np.testing.assert_allclose(encoded.reshape(3, -1).sum(1), decoded.reshape(3, -1).sum(1), rtol=1e-4)
 
+    @pytest.mark.parametrize(("input_shape", "maps"), [((32, 28, 3), (2, 2)), ((70, 2), (5,))])
+    def test_pooling_averages_the_maps_and_is_undone(self, input_shape, maps):
+        self.run_builder_test(
+            lambda: zoo.convolutional(input_shape, None, (4,), pooling=7),
+            input_shape=input_shape,
+            latent_shape=(*maps, 4),
+            parameters=_parameters(input_shape, None, (4,), None) + 7 ** len(maps) * 4 * 4 + 4,
+        )
+        model = zoo.convolutional(input_shape, None, (4,), pooling=7)
+        x = zoo.data.samples_like(input_shape, 3)
+        before = keras.Model(model.encoder.input, model.encoder.get_layer("pooling").input)(x).numpy()
+        first = before[(slice(None), *[slice(0, 7)] * len(maps))].mean(axis=tuple(range(1, 1 + len(maps))))
+        np.testing.assert_allclose(model.encode(x)[(slice(None), *[0] * len(maps))], first, atol=1e-6)
+
     def test_the_papers_denoiser_has_47425_parameters_and_its_feature_maps(self):
         model = zoo.convolutional((28, 28, 1), None, (64, 32), strides=1, padding="valid", latent_activation="relu")
         assert model.count_params() == 47_425
@@ -116,6 +131,8 @@ class TestConvolutional(ZooTest):
             ((28, 28, 1), {"latent_dim": 0}, "latent_dim must be a whole number of at least 1"),
             ((28, 28, 1), {"filters": ()}, "at least one convolution"),
             ((28, 28, 1), {"padding": "full"}, "padding must be 'same' or 'valid'. Received: padding='full'"),
+            ((28, 28, 1), {"pooling": 8}, r"too small to pool: they are \(7, 7\). Received: pooling=8"),
+            ((28, 28, 1), {"pooling": 2, "tied_weights": True}, "Pooling has no weights to tie"),
             ((6, 6, 1), {"padding": "valid"}, r"too small: convolution 2 of 2 sees \(2, 2\) with kernel_size=3"),
         ],
     )

@@ -26,6 +26,7 @@ def convolutional(
     activation="relu",
     latent_activation="linear",
     output_activation="sigmoid",
+    pooling=1,
     tied_weights=False,
     batch_normalization=False,
     name=None,
@@ -45,6 +46,9 @@ def convolutional(
         activation: activation of the hidden layers, a Keras name.
         latent_activation: activation of the latent layer (with a spatial latent, of the last convolution).
         output_activation: "sigmoid" for inputs in [0, 1], "linear" for any.
+        pooling: side of the windows that the last convolution's maps are averaged over; 1 keeps them. Averages change
+            little when things move a little, which serves classifiers more than reconstructions. The decoder mirrors
+            it by a transposed convolution of this size and stride.
         tied_weights: the decoder's kernels are the encoder's, transposed: one variable each. The last transposed
             convolution then gives the output, without a convolution of its own.
         batch_normalization: normalise before the activation of every layer but the output.
@@ -70,6 +74,7 @@ def convolutional(
     input_shape = positive_integers("input_shape", input_shape)
     filters = positive_integers("filters", filters)
     kernel_size, strides = positive_integer("kernel_size", kernel_size), positive_integer("strides", strides)
+    pooling = positive_integer("pooling", pooling)
     if len(input_shape) not in (2, 3):
         raise ConfigError(
             "A convolutional autoencoder takes (height, width, channels) or (length, channels)."
@@ -79,6 +84,8 @@ def convolutional(
         raise ConfigError("filters must name at least one convolution. Received an empty sequence.")
     if padding not in ("same", "valid"):
         raise ConfigError(f"padding must be 'same' or 'valid'. Received: padding={padding!r}.")
+    if tied_weights and pooling > 1:
+        raise ConfigError(f"Pooling has no weights to tie: set tied_weights or pooling. Received: pooling={pooling}.")
     activation, latent_activation = activation_name(activation), activation_name(latent_activation)
     axes = len(input_shape) - 1
     convolution, transposed = (
@@ -99,6 +106,11 @@ def convolutional(
         layer = convolution(count, kernel_size, strides=strides, padding=padding, name=layer_name)
         sources.append(layer)
         x = block(x, layer, latent_activation if spatial_latent else activation, batch_normalization)
+    if pooling > 1:
+        if min(x.shape[1:-1]) < pooling:
+            raise ConfigError(f"The maps are too small to pool: they are {x.shape[1:-1]}. Received: pooling={pooling}.")
+        maps = x.shape[1:-1]
+        x = (layers.AveragePooling1D if axes == 1 else layers.AveragePooling2D)(pooling, name="pooling")(x)
     feature_maps = x.shape[1:]
     if latent_dim is not None:
         features = layers.Dense(positive_integer("latent_dim", latent_dim), name="features")
@@ -111,6 +123,9 @@ def convolutional(
         layer = layers.Dense(math.prod(feature_maps), name="expansion")
         layer = TiedDense(features, name="expansion") if tied_weights else layer
         x = layers.Reshape(feature_maps, name="reshape")(block(x, layer, activation, batch_normalization))
+    if pooling > 1:
+        layer = transposed(filters[-1], pooling, strides=pooling, padding="valid", name="unpooling")
+        x = _fit_to(block(x, layer, activation, batch_normalization), maps, 0)
     for depth, (count, size) in enumerate(zip(reversed(filters), reversed(sizes), strict=True), start=1):
         layer_name = f"transposed_{depth}"
         if not tied_weights:
