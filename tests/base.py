@@ -116,7 +116,8 @@ class ZooTest:
         assert recipe.version == card.version
         assert recipe.description == card.description
         assert card.recipe.items() <= dataclasses.asdict(recipe.training).items()
-        assert zoo.from_config(recipe.model).get_config() == card.config
+        # Built again: a family may have got arguments, with defaults, since the set was made.
+        assert zoo.from_config(recipe.model).get_config() == model.get_config()
         if dataset is not None:
             self._recompute(model, card, dataset)
 
