@@ -9,6 +9,7 @@ import click
 
 import zoo
 from zoo.errors import ZooError
+from zoo.terminal import native_errors_hidden
 
 _RECIPE_HELP = "NAME is a set of the catalog, a recipe.toml, or the folder that holds one."
 
@@ -45,18 +46,11 @@ def _load_tensorflow():
     import logging
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-            import tensorflow
+    with native_errors_hidden():
+        import tensorflow
 
-            tensorflow.config.list_physical_devices()
-            tensorflow.zeros(())
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        tensorflow.config.list_physical_devices()
+        tensorflow.zeros(())
 
 
 @main.command("list")

@@ -1,0 +1,71 @@
+"""What an exported file is worth for its task, beside the Keras model that it came from."""
+
+import numpy as np
+
+# Losses from which a report names a quantised file as worse: a share of the error, and points of accuracy.
+_WORSE_ERROR, _WORSE_ACCURACY = 0.05, 0.01
+
+
+def metrics(run, signatures, inputs, labels=None, anomalies=None, threshold=None):
+    """Task metrics of a model, given as a function, on real samples.
+
+    mse (reconstructions), knn_accuracy (k = 7; the first half of the samples as references for the second, labelled
+    samples only), accuracy (classifiers, labelled samples only), anomaly_auroc (with anomalies), anomaly_rate (share of
+    the samples above a threshold).
+
+    Args:
+        run: function of a signature's name and samples to outputs.
+        signatures: names that `run` knows.
+        inputs: dict of signature name to the samples that it takes.
+        labels: int labels (samples,), or None.
+        anomalies: samples that count as anomalies, or None.
+        threshold: anomaly threshold, or None.
+
+    Returns:
+        dict of metric name to float.
+    """
+    results = {}
+    if "reconstruct" in signatures:
+        x = inputs["reconstruct"]
+        target = x.astype("float32") * np.float32(1 / 255) if x.dtype == np.uint8 else x
+        results["mse"] = float(np.mean(np.square(run("reconstruct", x) - target, dtype="float64")))
+    if "encode" in signatures and labels is not None:
+        results.update(_neighbours(run("encode", inputs["encode"]), labels))
+    if "score" in signatures and (anomalies is not None or threshold is not None):
+        scores = run("score", inputs["score"])
+        if anomalies is not None:
+            from zoo.evaluation.anomaly import auroc
+
+            results["anomaly_auroc"] = auroc(scores, run("score", anomalies))
+        if threshold is not None:
+            results["anomaly_rate"] = float(np.mean(scores > threshold))
+    if "classify" in signatures and labels is not None:
+        results["accuracy"] = float(np.mean(run("classify", inputs["classify"]).argmax(axis=1) == labels))
+    return results
+
+
+def _neighbours(latent, labels):
+    from zoo.evaluation.representation import NEIGHBOURS, knn_accuracy
+
+    half = len(latent) // 2
+    if half < NEIGHBOURS:
+        return {}
+    latent = latent.reshape(len(latent), -1)
+    return {"knn_accuracy": knn_accuracy(latent[:half], labels[:half], latent[half:], labels[half:])}
+
+
+def losses(file, measured):
+    """Sentences on the metrics of a quantised file that are clearly worse than Keras'.
+
+    Args:
+        file: what to call the file.
+        measured: dict of metric name to {"before", "after"}.
+    """
+    found = []
+    for name, values in measured.items():
+        before, after = values["before"], values["after"]
+        if name == "mse" and after > before * (1 + _WORSE_ERROR):
+            found.append(f"{file} quantises badly: mse rises from {before:.5g} to {after:.5g}.")
+        elif name.endswith(("accuracy", "auroc")) and after < before - _WORSE_ACCURACY:
+            found.append(f"{file} quantises badly: {name} falls from {before:.4f} to {after:.4f}.")
+    return tuple(found)
