@@ -162,7 +162,7 @@ class _Comparison:
         self._references = {name: s.run(self._inputs[name]) for name, s in target.signatures.items()}
         self._task = task
         self._tolerance = tolerance
-        self._before = self._metrics(lambda name, x: target.signatures[name].run(x), target.signatures)
+        self._before = self._metrics(self._references, lambda name, x: target.signatures[name].run(x))
 
     def with_keras(self, name, path, mode, float32_bytes):
         """The `ExportedFile` of a written file; raises `ParityError` if it does not compute what Keras computes."""
@@ -170,8 +170,11 @@ class _Comparison:
 
         operators = runtime.refuse_foreign(name, path)
         opened = runtime.open_format(name, path)
-        differences = parity.check(name, opened, self._inputs, self._references, self._tolerance, mode is not None)
-        after = self._metrics(opened.run, opened.signatures)
+        outputs = {signature: opened.run(signature, self._inputs[signature]) for signature in opened.signatures}
+        differences = parity.check(
+            name, opened.signatures, outputs, self._references, self._tolerance, mode is not None
+        )
+        after = self._metrics(outputs, opened.run)
         first = next(iter(differences.values()))
         size = files.size_bytes(path)
         return ExportedFile(
@@ -195,7 +198,7 @@ class _Comparison:
 
         return task.losses(file.file, file.metrics) if file.quantization else ()
 
-    def _metrics(self, run, signatures):
+    def _metrics(self, outputs, run):
         from zoo.exporting import task
 
-        return {} if self._task is None else task.metrics(run, signatures, self._inputs, **self._task)
+        return {} if self._task is None else task.metrics(outputs, self._inputs, run, **self._task)

@@ -10,14 +10,14 @@ _TOLERANCE = 1e-5
 _GROSS = 0.5
 
 
-def check(name, opened, inputs, references, tolerance, quantized):
-    """Run every signature of an opened file and compare it with Keras.
+def check(name, details, outputs, references, tolerance, quantized):
+    """Compare the outputs of every signature of a file with Keras'.
 
     Args:
         name: format.
-        opened: its runtime, with the file loaded.
-        inputs: dict of signature name to the samples that it takes.
-        references: dict of signature name to the Keras model's outputs for them.
+        details: dict of signature name to its `zoo.exporting.runtime.Details`.
+        outputs: dict of signature name to what the file computed.
+        references: dict of signature name to the Keras model's outputs for the same samples.
         tolerance: largest allowed absolute difference, or None for 1e-5 · max(1, largest |output|) of each signature.
         quantized: whether the file is quantised: without `tolerance` then only a gross difference is an error.
 
@@ -29,20 +29,13 @@ def check(name, opened, inputs, references, tolerance, quantized):
     """
     return {
         signature: _compared(
-            name,
-            signature,
-            details,
-            opened.run(signature, inputs[signature]),
-            references[signature],
-            tolerance,
-            quantized,
+            f"{FORMATS[name]} ({signature})", details[signature], values, references[signature], tolerance, quantized
         )
-        for signature, details in opened.signatures.items()
+        for signature, values in outputs.items()
     }
 
 
-def _compared(name, signature, details, outputs, reference, tolerance, quantized):
-    told = f"{FORMATS[name]} ({signature})"
+def _compared(told, details, outputs, reference, tolerance, quantized):
     if outputs.shape != reference.shape:
         raise ParityError(f"{told} returns shape {outputs.shape}, Keras {reference.shape}. Nothing was written.")
     difference = np.abs(outputs.astype("float64") - reference)

@@ -6,17 +6,17 @@ import numpy as np
 _WORSE_ERROR, _WORSE_ACCURACY = 0.05, 0.01
 
 
-def metrics(run, signatures, inputs, labels=None, anomalies=None, threshold=None):
-    """Task metrics of a model, given as a function, on real samples.
+def metrics(outputs, inputs, run, labels=None, anomalies=None, threshold=None):
+    """Task metrics of a model, or of a file, on real samples.
 
     mse (reconstructions), knn_accuracy (k = 7; the first half of the samples as references for the second, labelled
     samples only), accuracy (classifiers, labelled samples only), anomaly_auroc (with anomalies), anomaly_rate (share of
     the samples above a threshold).
 
     Args:
-        run: function of a signature's name and samples to outputs.
-        signatures: names that `run` knows.
-        inputs: dict of signature name to the samples that it takes.
+        outputs: dict of signature name to outputs.
+        inputs: dict of signature name to the samples that they were computed from.
+        run: function of a signature's name and further samples to outputs.
         labels: int labels (samples,), or None.
         anomalies: samples that count as anomalies, or None.
         threshold: anomaly threshold, or None.
@@ -25,22 +25,20 @@ def metrics(run, signatures, inputs, labels=None, anomalies=None, threshold=None
         dict of metric name to float.
     """
     results = {}
-    if "reconstruct" in signatures:
+    if "reconstruct" in outputs:
         x = inputs["reconstruct"]
         target = x.astype("float32") * np.float32(1 / 255) if x.dtype == np.uint8 else x
-        results["mse"] = float(np.mean(np.square(run("reconstruct", x) - target, dtype="float64")))
-    if "encode" in signatures and labels is not None:
-        results.update(_neighbours(run("encode", inputs["encode"]), labels))
-    if "score" in signatures and (anomalies is not None or threshold is not None):
-        scores = run("score", inputs["score"])
-        if anomalies is not None:
-            from zoo.evaluation.anomaly import auroc
+        results["mse"] = float(np.mean(np.square(outputs["reconstruct"] - target, dtype="float64")))
+    if "encode" in outputs and labels is not None:
+        results.update(_neighbours(outputs["encode"], labels))
+    if "score" in outputs and anomalies is not None:
+        from zoo.evaluation.anomaly import auroc
 
-            results["anomaly_auroc"] = auroc(scores, run("score", anomalies))
-        if threshold is not None:
-            results["anomaly_rate"] = float(np.mean(scores > threshold))
-    if "classify" in signatures and labels is not None:
-        results["accuracy"] = float(np.mean(run("classify", inputs["classify"]).argmax(axis=1) == labels))
+        results["anomaly_auroc"] = auroc(outputs["score"], run("score", anomalies))
+    if "score" in outputs and threshold is not None:
+        results["anomaly_rate"] = float(np.mean(outputs["score"] > threshold))
+    if "classify" in outputs and labels is not None:
+        results["accuracy"] = float(np.mean(outputs["classify"].argmax(axis=1) == labels))
     return results
 
 

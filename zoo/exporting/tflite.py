@@ -13,9 +13,10 @@ from zoo.exporting import flatbuffer
 from zoo.exporting.saved_model import write_signatures
 from zoo.terminal import native_errors_hidden
 
-# The score of an int8 file is computed in float32 from its int8 reconstruction: a mean of squares in 8 bits takes some
-# hundred values, too few for a threshold.
-_FLOAT_OPERATORS_OF_SCORE = ["SQUARED_DIFFERENCE", "SQUARE", "MEAN"]
+# Left in float32 by int8. The score, from its int8 reconstruction: a mean of squares in 8 bits takes some hundred
+# values, too few for a threshold. ONE_HOT (of TopK sparsity): the converter gives its zeros a scale of their own, and
+# they come out as 0.5.
+_FLOAT_OPERATORS = ["SQUARED_DIFFERENCE", "SQUARE", "MEAN", "ONE_HOT"]
 
 
 def write(target, path, plan):
@@ -63,10 +64,10 @@ def _int8(target, converter, plan):
     converter._experimental_calibrate_only = True
     dtype = tf.uint8 if plan.quantization.integer_io else tf.float32
     content = convert.mlir_quantize(
-        converter.convert(),
+        flatbuffer.with_clipped_logits(converter.convert()),
         input_data_type=dtype,
         output_data_type=dtype,
-        denylisted_ops=_FLOAT_OPERATORS_OF_SCORE if "score" in target.signatures else None,
+        denylisted_ops=_FLOAT_OPERATORS,
     )
     return convert.deduplicate_readonly_buffers(content)
 
