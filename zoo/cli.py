@@ -258,7 +258,8 @@ def _open(model, data, split, threads):
     """An exported file and the samples that it shall run on, without TensorFlow."""
     from zoo.data.one_by_one import Samples
 
-    opened = zoo.lite.load(model, threads=threads)
+    with native_errors_hidden():  # LiteRT tells of its delegate
+        opened = zoo.lite.load(model, threads=threads)
     return opened, Samples(data, opened.input_shape, opened.dtype, split)
 
 

@@ -46,6 +46,20 @@ def with_clipped_logits(content):
     return _written(model)
 
 
+def with_float_output(content, signature):
+    """A .tflite file in which the output of a signature is no longer quantised at the end of its graph."""
+    from tensorflow.lite.python.schema_py_generated import BuiltinOperator
+
+    model = _read(content)
+    definition = next(d for d in model.signatureDefs if d.signatureKey.decode() == signature)
+    graph, (output,) = model.subgraphs[definition.subgraphIndex], definition.outputs
+    while model.operatorCodes[graph.operators[-1].opcodeIndex].builtinCode == BuiltinOperator.QUANTIZE:
+        last = graph.operators.pop()
+        graph.outputs = np.array([last.inputs[0]], "int32")
+        output.tensorIndex = int(last.inputs[0])
+    return _written(model)
+
+
 def _read(content):
     from tensorflow.lite.tools import flatbuffer_utils
 

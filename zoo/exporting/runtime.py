@@ -48,6 +48,7 @@ class LiteRT:
         from ai_edge_litert.interpreter import Interpreter
 
         self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+        self._interpreter.allocate_tensors()  # here, so that an operator that LiteRT lacks is an error of loading
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             self.metadata = metadata.parsed(metadata.of_tflite(content))
         names = list(self._interpreter.get_signature_list())

@@ -69,6 +69,8 @@ def _int8(target, converter, plan):
         output_data_type=dtype,
         denylisted_ops=_FLOAT_OPERATORS,
     )
+    if "score" in target.signatures:  # as integers, a score would take 256 values
+        content = flatbuffer.with_float_output(content, "score")
     return convert.deduplicate_readonly_buffers(content)
 
 
