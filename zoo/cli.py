@@ -320,21 +320,25 @@ def export(name, output, formats, part, threshold_quantile, as_json, **options):
     if as_json:
         click.echo(report.to_json(), nl=False)
         return
-    _print_table([_export_row(output, key, file) for key, file in report.files.items()], False)
-
-
-def _export_row(output, name, file):
-    metrics = {
-        metric: f"{values['after']:.5g} (Keras {values['before']:.5g})" for metric, values in file.metrics.items()
-    }
-    size = f"{file.size_bytes:,}" + (f", {file.size_ratio:.2f} of float32" if file.size_ratio else "")
-    return {
-        "file": str(output / file.file),
-        "bytes": size,
-        "max difference": f"{file.max_difference:.1e}",
-        **metrics,
-        "operators": " ".join(file.operators) if name != "saved_model" else len(file.operators),
-    }
+    rows = [
+        {
+            "file": str(output / file.file),
+            "bytes": file.size_bytes,
+            **({"of float32": file.size_ratio} if file.size_ratio else {}),
+            "max difference": f"{file.max_difference:.1e}",
+            "operators": " ".join(file.operators) if key != "saved_model" else len(file.operators),
+        }
+        for key, file in report.files.items()
+    ]
+    _print_table(rows, False)
+    metrics = [
+        {"file": file.file, "metric": metric, "Keras": values["before"], "this file": values["after"]}
+        for file in report.files.values()
+        for metric, values in file.metrics.items()
+    ]
+    if metrics:
+        click.echo()
+        _print_table(metrics, False)
 
 
 @main.command()
