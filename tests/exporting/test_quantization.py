@@ -103,6 +103,14 @@ def test_int8_computes_in_integers_but_scores_in_floats(labelled, exported):
     assert len(np.unique(scores)) > 700
 
 
+def _weights(path, at_least):
+    """Sizes in bytes of the buffers of a .tflite file that have at least so many."""
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    sizes = [len(b.data) for b in flatbuffer_utils.read_model(str(path)).buffers if b.data is not None]
+    return sorted(size for size in sizes if size >= at_least)
+
+
 @pytest.mark.parametrize("quantization", [None, "int8"])
 def test_signatures_share_their_weights(model, exported, tmp_path, quantization):
     if quantization:
@@ -110,13 +118,22 @@ def test_signatures_share_their_weights(model, exported, tmp_path, quantization)
     else:
         zoo.export(model, tmp_path, "tflite")
         path = tmp_path / "model.tflite"
-    from tensorflow.lite.tools import flatbuffer_utils
-
-    buffers = flatbuffer_utils.read_model(str(path)).buffers
     bytes_per_weight = 1 if quantization else 4
-    large = [len(b.data) for b in buffers if b.data is not None and len(b.data) >= 784 * 64 * bytes_per_weight]
-    assert large == [784 * 64 * bytes_per_weight] * 2  # one kernel of the encoder, one of the decoder
+    # One kernel of the encoder, one of the decoder.
+    assert _weights(path, 784 * 64 * bytes_per_weight) == [784 * 64 * bytes_per_weight] * 2
     assert path.stat().st_size < model.count_params() * bytes_per_weight + 31_000
+
+
+def test_signatures_share_a_normalised_linear_latent_layer(digits, tmp_path):
+    """Its normalisation is folded into its own weights: the converter alone would do so in one signature only."""
+    keras.utils.set_random_seed(0)
+    model = zoo.convolutional((8, 8, 1), 12, (16,), batch_normalization=True)
+    model.fit(digits.images[:200], epochs=3, batch_size=16, verbose=0)
+    for part, count in ((model, 2), (model.encoder, 1)):
+        zoo.export(part, tmp_path, "tflite")
+        assert _weights(tmp_path / "model.tflite", 256 * 12 * 4) == [256 * 12 * 4] * count
+    opened = LiteRT(tmp_path / "model.tflite")
+    np.testing.assert_allclose(opened.run("encode", digits.images[:50]), model.encode(digits.images[:50]), atol=1e-5)
 
 
 def test_uint8_inputs_and_outputs(model, labelled, exported, tmp_path):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
-from keras import ops
+from keras import layers, ops
 
 from zoo import checks, data
 from zoo.autoencoder import Autoencoder
@@ -30,7 +30,9 @@ class Signature:
         input_name, output_name: names of its input and its output.
         shape: shape of one input sample.
         dtype: dtype of the input, "float32" or "uint8".
-        call: function from a batch (samples, *shape) to its outputs (samples, ...), without training behaviour.
+        call: what is exported: function from a batch (samples, *shape) to its outputs (samples, ...), without training
+            behaviour.
+        reference: the same as the model itself computes it, to compare with.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Signature:
     shape: tuple
     dtype: str
     call: Callable
+    reference: Callable
 
     def function(self):
         """A TensorFlow function from the input tensor to ``{output_name: tensor}``."""
@@ -52,7 +55,7 @@ class Signature:
 
     def run(self, samples):
         """Keras' own outputs for `samples`, as the reference."""
-        batches = [self.call(samples[i : i + _BATCH]) for i in range(0, len(samples), _BATCH)]
+        batches = [self.reference(samples[i : i + _BATCH]) for i in range(0, len(samples), _BATCH)]
         return np.concatenate([ops.convert_to_numpy(batch) for batch in batches])
 
 
@@ -83,7 +86,8 @@ class ExportTarget:
             raw_input: take uint8 pixels, divided by 255 inside the graph.
         """
         if isinstance(model, Autoencoder):
-            kind, parts, unit_range = "autoencoder", (model.encoder, model.decoder), model.unit_range
+            encoder = with_folded_latent(model.encoder)
+            kind, parts, unit_range = "autoencoder", (encoder, model.decoder), model.unit_range
             shape, dtype, input_name = model.input_shape, model.encoder.inputs[0].dtype, "image"
         else:
             _check_functional(model)
@@ -96,12 +100,14 @@ class ExportTarget:
                 raise ExportError("raw_input=True takes pixels. Received a decoder, whose input are latent features.")
             dtype, input_name, prepare = "uint8", "pixels", _scaled
         if kind == "autoencoder":
-            signatures = _verbs(model, input_name, dtype, prepare)
+            signatures = _verbs(model, encoder, input_name, dtype, prepare)
         else:
             name, output_name = _SINGLE.get(kind, ("serve", "output"))
-            signatures = [
-                Signature(name, input_name, output_name, shape, dtype, lambda x: model(prepare(x), training=False))
-            ]
+
+            def call(x):
+                return model(prepare(x), training=False)
+
+            signatures = [Signature(name, input_name, output_name, shape, dtype, call, call)]
         return cls(kind, {s.name: s for s in signatures}, parts, unit_range, _trained_on(model))
 
     @property
@@ -170,26 +176,60 @@ class ExportTarget:
         return samples
 
 
-def _verbs(model, input_name, dtype, prepare):
+def _verbs(model, folded_encoder, input_name, dtype, prepare):
     """The signatures of an Autoencoder; corruption is in none of them."""
+    exported = _calls(folded_encoder, model.decoder, prepare)
+    references = _calls(model.encoder, model.decoder, prepare)
+    takes = {
+        "reconstruct": (input_name, "reconstruction", model.input_shape, dtype),
+        "encode": (input_name, "latent", model.input_shape, dtype),
+        "decode": ("latent", "reconstruction", model.latent_shape, "float32"),
+        "score": (input_name, "score", model.input_shape, dtype),
+    }
+    return [Signature(name, *details, exported[name], references[name]) for name, details in takes.items()]
 
+
+def _calls(encoder, decoder, prepare):
     def encode(x):
-        return model.encoder(prepare(x), training=False)
+        return encoder(prepare(x), training=False)
 
     def decode(latent):
-        return model.decoder(latent, training=False)
+        return decoder(latent, training=False)
+
+    def reconstruct(x):
+        return decode(encode(x))
 
     def score(x):
-        errors = ops.square(prepare(x) - decode(encode(x)))
-        return ops.mean(errors, axis=tuple(range(1, len(model.input_shape) + 1)))
+        errors = ops.square(prepare(x) - reconstruct(x))
+        return ops.mean(errors, axis=tuple(range(1, len(errors.shape))))
 
-    takes = {"shape": model.input_shape, "dtype": dtype}
-    return [
-        Signature("reconstruct", input_name, "reconstruction", call=lambda x: decode(encode(x)), **takes),
-        Signature("encode", input_name, "latent", call=encode, **takes),
-        Signature("decode", "latent", "reconstruction", model.latent_shape, "float32", decode),
-        Signature("score", input_name, "score", call=score, **takes),
-    ]
+    return {"reconstruct": reconstruct, "encode": encode, "decode": decode, "score": score}
+
+
+def with_folded_latent(encoder):
+    """The encoder with the batch normalisation of a linear dense latent layer folded into that layer's weights.
+
+    TFLite's converter folds every normalisation, but this one, with nothing nonlinear after it, into whichever dense
+    layer comes next: backwards where the graph ends, forwards where the decoder follows. Each signature would then have
+    its own copy of the latent layer's kernel, the largest of a convolutional encoder.
+    """
+    chain = encoder.layers[-3:]
+    kinds = (layers.Dense, layers.BatchNormalization, layers.Activation)
+    if [type(layer) for layer in chain] != list(kinds):
+        return encoder
+    dense, normalization, activation = chain
+    if {dense.activation, activation.activation} != {keras.activations.linear}:
+        return encoder
+    weights = normalization.get_weights()
+    gamma = weights.pop(0) if normalization.scale else 1.0
+    beta = weights.pop(0) if normalization.center else 0.0
+    mean, variance = weights
+    factor = gamma / np.sqrt(variance + normalization.epsilon)
+    folded = layers.Dense(dense.units, name=dense.name)
+    model = keras.Model(encoder.input, folded(dense.input), name=encoder.name)
+    bias = dense.bias.numpy() if dense.use_bias else 0.0
+    folded.set_weights([dense.kernel.numpy() * factor, (bias - mean) * factor + beta])
+    return model
 
 
 def _as_it_is(x):
