@@ -117,6 +117,45 @@ class TestReport:
         assert runtime.LiteRT(tmp_path / "model.tflite").signatures["encode"].batch_size == 7
 
 
+class TestMetadata:
+    def test_where_each_format_keeps_it(self, tmp_path):
+        zoo.export(zoo.feed_forward((8, 8, 1), 4), tmp_path, threshold=0.25)
+        expected = {
+            "model": "autoencoder",
+            "default": "reconstruct",
+            "signatures": {
+                "reconstruct": {"input": "image", "output": "reconstruction"},
+                "encode": {"input": "image", "output": "latent"},
+                "decode": {"input": "latent", "output": "reconstruction"},
+                "score": {"input": "image", "output": "score"},
+            },
+            "unit_range": True,
+            "threshold": 0.25,
+        }
+        assert json.loads((tmp_path / "saved_model" / "assets.extra" / "zoo.json").read_text()) == expected
+        import onnx
+        from tensorflow.lite.tools import flatbuffer_utils
+
+        properties = {p.key: p.value for p in onnx.load(tmp_path / "model.onnx").metadata_props}
+        assert json.loads(properties["zoo"]) == expected
+        model = flatbuffer_utils.read_model(str(tmp_path / "model.tflite"))
+        (entry,) = (m for m in model.metadata if m.name == b"zoo")
+        assert json.loads(bytes(model.buffers[entry.buffer].data)) == expected
+        assert {m.name for m in model.metadata} >= {b"min_runtime_version"}  # the converter's own are kept
+        for name, file in (("saved_model", "saved_model"), ("tflite", "model.tflite"), ("onnx", "model.onnx")):
+            assert runtime.open_format(name, tmp_path / file).metadata == expected
+        assert json.loads((tmp_path / "report.json").read_text())["threshold"] == 0.25
+
+    def test_serving_default_reconstructs(self, tmp_path):
+        import tensorflow as tf
+
+        model = zoo.feed_forward((8, 8, 1), 4)
+        zoo.export(model, tmp_path, "saved_model")
+        x = zoo.data.samples_like((8, 8, 1), 5)
+        served = tf.saved_model.load(str(tmp_path / "saved_model")).signatures["serving_default"](image=x)
+        np.testing.assert_allclose(served["reconstruction"], model.reconstruct(x), atol=1e-6)
+
+
 class TestRefusals:
     def test_a_wrong_file_raises_and_leaves_the_previous_export(self, tmp_path, monkeypatch):
         model = zoo.feed_forward((8, 8, 1), 4)
@@ -143,15 +182,29 @@ class TestRefusals:
         assert (tmp_path / "model.tflite").read_bytes() == before
         zoo.export(model, tmp_path, formats="tflite", tolerance=0.01)
 
-    def test_flex_operators(self, tmp_path):
+    @pytest.mark.parametrize("quantization", [None, "int8"])
+    def test_operator_that_tflite_lacks(self, quantization, tmp_path):
+        """Named, with its layer, also where that is inside a nested model."""
+
         class Erfinv(keras.layers.Layer):
             def call(self, x):
                 return keras.ops.erfinv(x)
 
-        inputs = keras.Input((4,), name="image")
-        model = keras.Model(inputs, Erfinv()(inputs))
-        with pytest.raises(ExportError, match=r"TFLite lacks the operator Erfinv, in the layer erfinv.* \(Erfinv\)"):
-            zoo.export(model, tmp_path / "out", formats="tflite", samples=np.zeros((2, 4)))
+        image = keras.Input((6,), name="image")
+        latent = keras.layers.Dense(4, name="latent")(image)
+        decoder = keras.Sequential([keras.Input((4,)), Erfinv(name="inverse"), keras.layers.Dense(6)], name="nested")
+        model = zoo.wrap(keras.Model(image, decoder(latent)), latent="latent")
+        samples = np.random.default_rng(0).random((1000, 6))
+        message = r"TFLite lacks the operator Erfinv, in the layer inverse \(Erfinv\): phones cannot run this model."
+        with pytest.raises(ExportError, match=message):
+            zoo.export(
+                model,
+                tmp_path / "out",
+                formats=("tflite", "onnx"),
+                quantization=quantization,
+                calibration=samples if quantization else None,
+                samples=samples[:9],
+            )
         assert not (tmp_path / "out").exists()
 
     def test_arguments(self, tmp_path):

@@ -128,6 +128,7 @@ def test_signatures_share_a_normalised_linear_latent_layer(digits, tmp_path):
     """Its normalisation is folded into its own weights: the converter alone would do so in one signature only."""
     keras.utils.set_random_seed(0)
     model = zoo.convolutional((8, 8, 1), 12, (16,), batch_normalization=True)
+    model.compile(jit_compile=False)
     model.fit(digits.images[:200], epochs=3, batch_size=16, verbose=0)
     for part, count in ((model, 2), (model.encoder, 1)):
         zoo.export(part, tmp_path, "tflite")
@@ -176,6 +177,7 @@ FAMILIES = {
 def test_int8_of_every_family(name, digits, tmp_path):
     keras.utils.set_random_seed(0)
     model = FAMILIES[name]()
+    model.compile(jit_compile=False)
     model.fit(digits.images, epochs=5, batch_size=32, verbose=0)
     report = zoo.export(
         model,
@@ -190,6 +192,22 @@ def test_int8_of_every_family(name, digits, tmp_path):
     assert metrics["knn_accuracy"]["after"] == pytest.approx(metrics["knn_accuracy"]["before"], abs=0.03)
     scores = zoo.lite.load(tmp_path / "model.tflite").score(digits.images[1000:])
     assert np.corrcoef(scores, model.reconstruction_error(digits.images[1000:]))[0, 1] > 0.995
+
+
+def test_int8_of_a_latent_layer_with_more_scales_than_it_is_worth(labelled, tmp_path):
+    """16 latent features expanded to 3,136 units: one scale for each of these would be a quarter of the file."""
+    report = zoo.export(
+        zoo.load("mnist-convolutional-16"),
+        tmp_path,
+        "tflite",
+        quantization="int8",
+        calibration=labelled.images[:1000],
+        samples=labelled.images[1000:1400],
+    )
+    file = report.files["tflite"]
+    assert zoo.card("mnist-convolutional-16").parameters > 100_000
+    assert file.size_ratio <= 0.32
+    assert file.metrics["mse"]["after"] == pytest.approx(file.metrics["mse"]["before"], rel=0.01)
 
 
 @pytest.mark.parametrize("quantization", ["float16", "int8"])
@@ -207,6 +225,12 @@ def test_classifier(quantization, digits, tmp_path):
     assert accuracy["after"] == np.mean(predicted == test.labels)
     assert accuracy["after"] == pytest.approx(accuracy["before"], abs=0.01)
     assert accuracy["before"] > 0.8
+    # Without labels: how often the class is Keras'.
+    unlabelled = zoo.export(
+        classifier, tmp_path, "tflite", quantization=quantization, calibration=calibration, samples=test.images
+    )
+    same = np.mean(predicted == classifier.predict(test.images, verbose=0).argmax(axis=1))
+    assert unlabelled.files["tflite"].metrics == {"agreement": {"before": 1.0, "after": same}}
 
 
 @pytest.mark.needs_dataset("mnist")
@@ -218,6 +242,11 @@ def test_calibration_is_drawn_from_the_dataset_of_the_card(tmp_path):
     assert metrics["mse"]["before"] == pytest.approx(zoo.card("mnist-feed-forward-8").metrics["mse"], rel=0.03)
     assert metrics["mse"]["after"] == pytest.approx(metrics["mse"]["before"], rel=0.01)
     assert metrics["knn_accuracy"]["after"] == pytest.approx(metrics["knn_accuracy"]["before"], abs=0.01)
+    # A classifier gets images of its encoder's dataset, but not its labels.
+    classifier = zoo.classifier(zoo.load_encoder("mnist-feed-forward-8", raw_input=True), 3)
+    report = zoo.export(classifier, tmp_path, "tflite", quantization="int8")
+    assert report.calibration == {"samples": 1000, "source": "mnist (train)"}
+    assert set(report.files["tflite"].metrics) == {"agreement"}
 
 
 def test_raw_pixels_in_every_signature_and_in_int8(model, labelled, tmp_path):
@@ -294,8 +323,16 @@ class TestRefusals:
         assert not (tmp_path / "out").exists()
         with pytest.warns(UserWarning, match="calibrated on 60 samples"):
             report = zoo.export(
-                model, tmp_path / "out", "tflite", quantization="int8", calibration=x[:60], samples=x[:9], force=True
+                model,
+                tmp_path / "out",
+                "tflite",
+                quantization="int8",
+                calibration=x[:60],
+                samples=x[:9],
+                force=True,
+                batch_size=7,
             )
+        assert LiteRT(tmp_path / "out" / "model.tflite").signatures["score"].batch_size == 7
         assert report.calibration == {"samples": 60, "source": "given"}
 
     def test_what_quantises_badly(self, model, labelled, tmp_path):

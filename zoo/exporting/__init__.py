@@ -57,7 +57,7 @@ def export(
             weights; "int8": int8 weights and activations, the score still computed in float32.
         calibration: for int8: array (samples, *input shape) of what the model will see, a `zoo.data.Source`, or the
             name of a dataset. At least 1,000 samples are wanted; by default 1,000 training samples of the dataset of
-            the set's card.
+            the set's card (for a classifier, its encoder's: pass your own images if they differ).
         integer_io: for int8: None for float32 inputs and outputs, or "uint8" for integers that the file's scale and
             zero point translate; a score stays float32.
         raw_input: take uint8 pixels in [0, 255]; the division by 255 becomes part of the files.
@@ -151,6 +151,8 @@ def _task_samples(target, given, quantized):
         given = test_samples(target)
         if given is None and quantized.calibration:
             given = quantized.calibration[target.default.name]
+        elif given is not None and target.kind == "classifier":
+            given = dataclasses.replace(given, labels=None)  # those of the encoder's dataset, not of this classifier
     return None if given is None else target.samples(given, "test")
 
 
@@ -201,4 +203,4 @@ class _Comparison:
     def _metrics(self, outputs, run):
         from zoo.exporting import task
 
-        return {} if self._task is None else task.metrics(outputs, self._inputs, run, **self._task)
+        return {} if self._task is None else task.metrics(outputs, self._references, self._inputs, run, **self._task)

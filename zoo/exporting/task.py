@@ -6,15 +6,16 @@ import numpy as np
 _WORSE_ERROR, _WORSE_ACCURACY = 0.05, 0.01
 
 
-def metrics(outputs, inputs, run, labels=None, anomalies=None, threshold=None):
+def metrics(outputs, references, inputs, run, labels=None, anomalies=None, threshold=None):
     """Task metrics of a model, or of a file, on real samples.
 
     mse (reconstructions), knn_accuracy (k = 7; the first half of the samples as references for the second, labelled
-    samples only), accuracy (classifiers, labelled samples only), anomaly_auroc (with anomalies), anomaly_rate (share of
-    the samples above a threshold).
+    samples only), accuracy (classifiers, with labels) or agreement (without: share of the samples of which the class is
+    Keras'), anomaly_auroc (with anomalies), anomaly_rate (share of the samples above a threshold).
 
     Args:
         outputs: dict of signature name to outputs.
+        references: the same as Keras computes it.
         inputs: dict of signature name to the samples that they were computed from.
         run: function of a signature's name and further samples to outputs.
         labels: int labels (samples,), or None.
@@ -37,8 +38,10 @@ def metrics(outputs, inputs, run, labels=None, anomalies=None, threshold=None):
         results["anomaly_auroc"] = auroc(outputs["score"], run("score", anomalies))
     if "score" in outputs and threshold is not None:
         results["anomaly_rate"] = float(np.mean(outputs["score"] > threshold))
-    if "classify" in outputs and labels is not None:
-        results["accuracy"] = float(np.mean(outputs["classify"].argmax(axis=1) == labels))
+    if "classify" in outputs:
+        predicted, expected = outputs["classify"].argmax(axis=1), references["classify"].argmax(axis=1)
+        name, truth = ("agreement", expected) if labels is None else ("accuracy", labels)
+        results[name] = float(np.mean(predicted == truth))
     return results
 
 
@@ -64,6 +67,6 @@ def losses(file, measured):
         before, after = values["before"], values["after"]
         if name == "mse" and after > before * (1 + _WORSE_ERROR):
             found.append(f"{file} quantises badly: mse rises from {before:.5g} to {after:.5g}.")
-        elif name.endswith(("accuracy", "auroc")) and after < before - _WORSE_ACCURACY:
+        elif name.endswith(("accuracy", "agreement", "auroc")) and after < before - _WORSE_ACCURACY:
             found.append(f"{file} quantises badly: {name} falls from {before:.4f} to {after:.4f}.")
     return tuple(found)
