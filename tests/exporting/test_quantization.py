@@ -6,6 +6,7 @@ import pytest
 
 import zoo
 from zoo.errors import DataError, ExportError, ParityError, UnknownNameError
+from zoo.exporting import runtime
 from zoo.exporting.runtime import LiteRT
 
 
@@ -103,6 +104,23 @@ def test_int8_computes_in_integers_but_scores_in_floats(labelled, exported):
     assert len(np.unique(scores)) > 700
 
 
+def test_int8_spends_its_steps_where_a_sigmoid_is_steep(model, labelled, exported):
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    opened = flatbuffer_utils.read_model(str(exported("int8")[1] / "model.tflite"))
+    scales = [
+        graph.tensors[operator.inputs[0]].quantization.scale[0]
+        for graph in opened.subgraphs
+        for operator in graph.operators
+        if flatbuffer_utils.opcode_to_name(opened, operator.opcodeIndex) == "LOGISTIC"
+    ]
+    reconstruction = model.reconstruct(labelled.images[:1000]).astype("float64")
+    logits = np.log(np.clip(reconstruction, 1e-30, None)) - np.log1p(-np.clip(reconstruction, None, 1 - 1e-7))
+    assert np.ptp(logits) > 1.4 * 13  # the range that was calibrated
+    assert len(scales) == 3  # decode, reconstruct, score
+    assert max(scales) < 13.01 / 255  # from -6.5 to 6.5
+
+
 def _weights(path, at_least):
     """Sizes in bytes of the buffers of a .tflite file that have at least so many."""
     from tensorflow.lite.tools import flatbuffer_utils
@@ -163,6 +181,13 @@ def test_uint8_inputs_and_outputs(model, labelled, exported, tmp_path):
     assert len(np.unique(integers.score(x))) > 290
     latent = floats.encode(x)
     np.testing.assert_allclose(integers.decode(latent), floats.decode(latent), atol=0.02)
+
+
+def test_floats_become_the_integers_of_a_file():
+    x = np.array([-9.0, -1.28, 0.0, 0.006, 1.0, 9.0])
+    integers = runtime._quantized(x, np.dtype("uint8"), scale=0.01, zero_point=128)
+    assert integers.dtype == np.uint8
+    assert integers.tolist() == [0, 0, 128, 129, 228, 255]
 
 
 FAMILIES = {

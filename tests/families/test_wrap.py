@@ -21,6 +21,7 @@ def _nested():
     decoder = keras.Sequential(
         [keras.Input((5,)), layers.Dense(64, activation="sigmoid"), layers.Reshape((8, 8, 1))], name="up"
     )
+    encoder(keras.Input((8, 8, 1)))  # in another graph first
     image = keras.Input((8, 8, 1))
     return keras.Model(image, decoder(encoder(image)))
 

@@ -66,7 +66,7 @@ def _output_of(model, name):
     layers = {layer.name: layer for layer in model.layers}
     if name not in layers:
         raise unknown_name("layer", name, layers)
-    # Not `layer.output`: of a nested model that is the tensor inside it, not the one in this graph.
+    # Not `layer.output`: a layer may have been called in another graph before.
     graph = getattr(model, "_functional", model)._nodes_by_depth.values()
     tensors = [
         tensor for nodes in graph for node in nodes if node.operation is layers[name] for tensor in node.output_tensors
