@@ -324,11 +324,14 @@ class TestRefusals:
                 "raw pixels: expected dtype uint8. Received float32",
             ),
             ({"threshold": float("nan")}, ValueError, "threshold must be a number in"),
+            ({"anomalies": calibration}, ExportError, "told from normal samples: pass samples= as well"),
         ):
             with pytest.raises(error, match=message):
                 zoo.export(model, tmp_path / "out", **{"formats": "tflite", **arguments})
         with pytest.raises(ExportError, match="threshold goes with the score of an Autoencoder. Received: encoder"):
             zoo.export(model.encoder, tmp_path / "out", threshold=0.1)
+        with pytest.raises(ExportError, match="anomalies goes with the score of an Autoencoder. Received: decoder"):
+            zoo.export(model.decoder, tmp_path / "out", anomalies=calibration)
         with pytest.raises(ExportError, match="takes pixels. Received a decoder"):
             zoo.export(model.decoder, tmp_path / "out", raw_input=True)
         assert not (tmp_path / "out").exists()

@@ -36,10 +36,12 @@ def write(target, path, plan):
         write_signatures(target, saved_model, plan.batch_size)
         try:
             content = flatbuffer.finished(_converted(target, saved_model, plan), plan.metadata)
-            path.write_bytes(content)
-            return None if plan.quantization.mode is None else len(_converted(target, saved_model))
+            quantized = plan.quantization.mode is not None
+            unquantized = flatbuffer.finished(_converted(target, saved_model), plan.metadata) if quantized else None
         except Exception as error:  # the converter's own error types are private
             raise ExportError(_refusal(target, str(error))) from error
+    path.write_bytes(content)
+    return len(unquantized) if quantized else None
 
 
 def _converted(target, saved_model, plan=None):
