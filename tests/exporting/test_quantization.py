@@ -80,8 +80,8 @@ def test_size_differences_and_metrics(model, labelled, exported, quantization, r
     from sklearn.neighbors import KNeighborsClassifier
 
     for state, codes in (("before", model.encode(x)), ("after", opened.encode(x))):
-        nearest = KNeighborsClassifier(7).fit(codes[:398], labels[:398])
-        assert metrics["knn_accuracy"][state] == nearest.score(codes[398:], labels[398:]) > 0.85
+        nearest = KNeighborsClassifier(7).fit(codes[::2], labels[::2])
+        assert metrics["knn_accuracy"][state] == nearest.score(codes[1::2], labels[1::2]) > 0.85
     assert metrics["anomaly_rate"]["after"] == np.mean(opened.score(x) > 0.05)
     assert metrics["anomaly_auroc"]["after"] == pytest.approx(metrics["anomaly_auroc"]["before"], abs=1e-3)
     assert metrics["anomaly_auroc"]["before"] > 0.99

@@ -9,8 +9,8 @@ _WORSE_ERROR, _WORSE_ACCURACY = 0.05, 0.01
 def metrics(outputs, references, inputs, run, labels=None, anomalies=None, threshold=None):
     """Task metrics of a model, or of a file, on real samples.
 
-    mse (reconstructions), knn_accuracy (k = 7; the first half of the samples as references for the second, labelled
-    samples only), accuracy (classifiers, with labels) or agreement (without: share of the samples of which the class is
+    mse (reconstructions), knn_accuracy (k = 7; every other sample as reference for the rest, labelled samples
+    only), accuracy (classifiers, with labels) or agreement (without: share of the samples of which the class is
     Keras'), anomaly_auroc (with anomalies), anomaly_rate (share of the samples above a threshold).
 
     Args:
@@ -48,11 +48,11 @@ def metrics(outputs, references, inputs, run, labels=None, anomalies=None, thres
 def _neighbours(latent, labels):
     from zoo.evaluation.representation import NEIGHBOURS, knn_accuracy
 
-    half = len(latent) // 2
-    if half < NEIGHBOURS:
+    if len(latent) < 2 * NEIGHBOURS:
         return {}
     latent = latent.reshape(len(latent), -1)
-    return {"knn_accuracy": knn_accuracy(latent[:half], labels[:half], latent[half:], labels[half:])}
+    # Alternating, because datasets of folders are sorted by class.
+    return {"knn_accuracy": knn_accuracy(latent[::2], labels[::2], latent[1::2], labels[1::2])}
 
 
 def losses(file, measured):
