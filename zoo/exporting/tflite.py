@@ -18,8 +18,10 @@ from zoo.terminal import native_errors_hidden
 # values, too few for a threshold. ONE_HOT (of TopK sparsity): the converter gives its zeros a scale of their own, and
 # they come out as 0.5.
 _FLOAT_OPERATORS = ["SQUARED_DIFFERENCE", "SQUARE", "MEAN", "ONE_HOT"]
-# Bytes of scales of dense layers, alone and per weight, from which they are worth saving.
-_LARGE_SCALES, _LARGE_SHARE = 32_000, 0.2
+# An int8 file shall have at most this share of the float32 file; graphs, names and the other scales take some 35 kB.
+_SHARE, _OTHER_BYTES = 0.35, 35_000
+# Bytes of scales of dense layers that are worth saving: small files may keep them.
+_MANY_SCALES = 16_000
 
 
 def write(target, path, plan):
@@ -81,16 +83,16 @@ def _int8(target, converter, plan):
 
 
 def _dense_scales_are_large(target):
-    """Whether the scales of single units would be a good part of the file.
+    """Whether a scale for every unit of the dense layers would make the file larger than it shall be.
 
     An expansion of 16 latent features to 3,136 units has as many bytes of scales as of weights: one scale for the whole
-    kernel then, which costs the error less than a thousandth.
+    kernel then, which costs the error about a thousandth.
     """
     every = [layer for part in target.parts for layer in part._flatten_layers() if not isinstance(layer, keras.Model)]
     # A float32 scale and an int64 zero point of the kernel, a float32 scale of the bias.
     scales = 16 * sum(layer.units for layer in every if isinstance(layer, keras.layers.Dense))
     weights = sum(layer.count_params() for layer in every)
-    return scales > _LARGE_SCALES and scales > weights * _LARGE_SHARE
+    return scales > _MANY_SCALES and weights + scales + _OTHER_BYTES > _SHARE * 4 * weights
 
 
 def _batches(target, plan):
