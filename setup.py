@@ -30,6 +30,7 @@ setup(
         "onnx>=1.18,<2",
         "onnxruntime>=1.22,<2",
         "ai-edge-litert>=2.0,<3",
+        "flatbuffers>=24.3.25",
         "scikit-learn>=1.6,<2",
         "matplotlib>=3.9,<4",
         "numpy>=2.0,<3",

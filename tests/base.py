@@ -135,15 +135,14 @@ class ZooTest:
         accuracy = KNeighborsClassifier(7).fit(latent[0], train.labels).score(latent[1], test.labels)
         assert abs(accuracy - card.metrics["knn_accuracy"]) <= 0.002
 
-    def run_export_test(self, model, directory, x, *, reference, output_name, tolerance=1e-5):
-        """Every exported file, run here in its own runtime on all of `x`, gives what Keras gives.
+    def run_export_test(self, model, directory, x, references, *, tolerance=1e-5):
+        """Every signature of every exported file, run here in its own runtime on all of `x`, gives what Keras gives.
 
         Args:
             model: what to export.
             directory: where to.
-            x: samples, float32.
-            reference: Keras' outputs for `x`.
-            output_name: expected name of the output in every format.
+            x: samples, float32 ("decode" beside "encode" gets the reference of "encode").
+            references: dict of signature name to (output name, Keras' outputs for `x`), the default one first.
             tolerance: largest absolute difference.
         """
         report = zoo.export(model, directory, samples=x[:32])
@@ -158,15 +157,31 @@ class ZooTest:
         for name, file in report.files.items():
             path = directory / file.file
             opened = runtime.open_format(name, path)
-            assert opened.output_name == output_name
-            outputs = opened(x)
-            assert outputs.dtype == np.float32
-            np.testing.assert_allclose(outputs, reference, rtol=0, atol=tolerance, err_msg=name)
-            assert file.max_difference <= file.tolerance
-            assert 0 <= file.mean_difference <= file.max_difference
+            expected = {s: r for s, r in references.items() if name != "onnx" or s != "decode" or len(references) == 1}
+            assert next(iter(opened.signatures)) == next(iter(expected))
+            assert set(opened.signatures) == set(expected) == set(file.signatures)
+            for signature, (output_name, reference) in expected.items():
+                assert opened.signatures[signature].output_name == output_name
+                inputs = references["encode"][1] if signature == "decode" and "encode" in references else x
+                outputs = opened.run(signature, inputs)
+                assert outputs.dtype == np.float32
+                np.testing.assert_allclose(outputs, reference, rtol=0, atol=tolerance, err_msg=f"{name}, {signature}")
+                assert file.signatures[signature].max_difference <= file.signatures[signature].tolerance
+                assert 0 <= file.signatures[signature].mean_difference <= file.signatures[signature].max_difference
             assert file.size_bytes == files.size_bytes(path)
             assert stored["files"][name]["sha256"] == files.sha256(path) == file.sha256
             assert file.operators
             assert not any("Flex" in operator for operator in file.operators)
-        assert runtime.LiteRT(directory / "model.tflite").batch_size == 1
+        assert runtime.LiteRT(directory / "model.tflite").signatures[next(iter(references))].batch_size == 1
         return report
+
+    @staticmethod
+    def verbs(model, x):
+        """The references of an Autoencoder's signatures for `run_export_test`, by the model's own methods."""
+        reconstruction = model.reconstruct(x)
+        return {
+            "reconstruct": ("reconstruction", reconstruction),
+            "encode": ("latent", model.encode(x)),
+            "decode": ("reconstruction", reconstruction),
+            "score": ("score", model.reconstruction_error(x)),
+        }

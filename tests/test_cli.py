@@ -1,3 +1,5 @@
+import csv
+import io
 import json
 import pathlib
 import re
@@ -5,6 +7,7 @@ import re
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 import zoo
 from tests.training.test_recipe import RECIPE
@@ -33,7 +36,7 @@ def small_set(tmp_path):
     return tmp_path / "small"
 
 
-@pytest.mark.parametrize("command", ["list", "show", "train", "evaluate", "encode", "export", "demo"])
+@pytest.mark.parametrize("command", ["list", "show", "train", "evaluate", "encode", "score", "export", "demo"])
 def test_help(run, command):
     assert command in run("--help").output
     text = run(command, "--help").output
@@ -101,6 +104,50 @@ def test_encode(run, small_set, tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "codes.npy"), expected)
 
 
+@pytest.fixture
+def folder(digits, tmp_path):
+    """Five images in two subfolders, and their pixels as float32 in the order of their paths."""
+    pixels = np.rint(digits.images[:5] * 255).astype("uint8")
+    for number, name in enumerate(("a/0.png", "a/1.png", "b/0.png", "b/1.png", "b/2.png")):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels[number, ..., 0]).save(tmp_path / "photos" / name)
+    return tmp_path / "photos", pixels.astype("float32") / 255
+
+
+def test_encode_by_a_file(run, small_set, folder, tmp_path):
+    path, pixels = folder
+    model = zoo.load(small_set)
+    zoo.export(model, tmp_path / "out", ("tflite", "onnx"), raw_input=True)
+    for file in ("out/model.tflite", "out/model.onnx"):
+        output = run("encode", file, path, "-o", "codes.npy", "--threads", 2).output
+        assert "Wrote codes.npy: float32 (5, 4), latent features of " in output
+        np.testing.assert_allclose(np.load("codes.npy"), model.encode(pixels), atol=1e-5)
+    (path / "b" / "1.png").write_bytes(b"no image")
+    before = (tmp_path / "codes.npy").read_bytes()
+    assert "1.png' is not an image" in run("encode", "out/model.tflite", path, "-o", "codes.npy", code=2).stderr
+    assert (tmp_path / "codes.npy").read_bytes() == before
+
+
+def test_score_prints_csv(run, small_set, folder, tmp_path):
+    path, pixels = folder
+    model = zoo.load(small_set)
+    expected = model.reconstruction_error(pixels)
+    threshold = float(np.sort(expected)[2:4].mean())
+    zoo.export(model, tmp_path / "plain", "tflite")
+    zoo.export(model, tmp_path / "calibrated", "tflite", threshold=threshold)
+    for arguments in (["calibrated/model.tflite"], ["plain/model.tflite", "--threshold", threshold]):
+        rows = list(csv.DictReader(io.StringIO(run("score", arguments[0], path, *arguments[1:]).output)))
+        assert [row["sample"] for row in rows] == ["a/0.png", "a/1.png", "b/0.png", "b/1.png", "b/2.png"]
+        np.testing.assert_allclose([float(row["score"]) for row in rows], expected, rtol=1e-5)
+        assert [row["anomaly"] for row in rows] == [str(int(score > threshold)) for score in expected]
+    np.save("samples.npy", pixels)
+    for model_name in ("plain/model.tflite", small_set):
+        lines = run("score", model_name, "samples.npy").output.splitlines()
+        assert lines[0] == "sample,score"
+        assert [line.split(",")[0] for line in lines[1:]] == ["0", "1", "2", "3", "4"]
+        np.testing.assert_allclose([float(line.split(",")[1]) for line in lines[1:]], expected, rtol=1e-5)
+
+
 def test_export(run, small_set):
     rows = run("export", small_set, "--part", "encoder", "-o", "out", "--format", "tflite").output
     assert "model.tflite" in rows
@@ -109,6 +156,26 @@ def test_export(run, small_set):
     report = json.loads(run("export", small_set, "--format", "onnx", "--json").output)
     assert report["model"] == "autoencoder"
     assert pathlib.Path("exported/small/model.onnx").is_file()
+
+
+def test_quantised_export(run, small_set, folder, digits):
+    options = ["--format", "tflite", "--quantization", "int8", "--threshold-quantile", "0.9"]
+    result = run("export", small_set, "-o", "out", *options, "--json")
+    report = json.loads(result.stdout)
+    assert report["calibration"] == {"samples": 1000, "source": "digits (train)"}
+    assert report["samples"] == 359
+    threshold = zoo.threshold(zoo.load(small_set), "digits", 0.9)
+    assert report["threshold"] == threshold == zoo.lite.load("out/model.tflite").threshold
+    file = report["files"]["tflite"]
+    assert file["metrics"]["anomaly_rate"]["before"] == 35 / 359
+    table = run("export", small_set, "-o", "out", *options).output
+    before, after = (f"{file['metrics']['mse'][state]:.5g}" for state in ("before", "after"))
+    assert re.search(rf"model.tflite +mse +{before} +{after}", table)
+    np.save("few.npy", digits.images[:50])
+    few = ["--format", "tflite", "--quantization", "int8", "--calibration", "few.npy"]
+    assert "Received 50" in run("export", small_set, "-o", "few", *few, code=2).stderr
+    assert not pathlib.Path("few").exists()
+    assert "Warning: int8 calibrated on 50 samples" in run("export", small_set, "-o", "few", *few, "--force").stderr
 
 
 @pytest.mark.parametrize(
@@ -126,7 +193,13 @@ def test_export(run, small_set):
             "Unknown metric 'msee'. Did you mean 'mse'",
         ),
         (["export", "mnist-feed-forward-8", "--format", "tfl"], "Unknown export format 'tfl'"),
-        (["export", "mnist-feed-forward-8", "--raw-input"], "--raw-input goes with --part encoder"),
+        (["export", "mnist-feed-forward-8", "--raw-input", "--part", "decoder"], "raw_input=True takes pixels"),
+        (
+            ["export", "mnist-feed-forward-8", "--quantization", "int4"],
+            "Unknown quantization 'int4'. Did you mean 'int8'",
+        ),
+        (["encode", "absent.tflite", "."], "No such file: 'absent.tflite'"),
+        (["score", "mnist-feed-forward-8", "absent.npy"], "No such file: 'absent.npy'"),
         (["exprot"], "No such command 'exprot'"),
     ],
 )

@@ -44,8 +44,10 @@ _PUBLIC = {
     "save": ("zoo.catalog.save", "save"),
     "sparse": ("zoo.families.sparse", "sparse"),
     "sparsity": ("zoo.layers.sparsity", None),
+    "threshold": ("zoo.evaluation.threshold", "threshold"),
     "train": ("zoo.workflow", "train"),
     "unfreeze": ("zoo.training.fine_tuning", "unfreeze"),
+    "wrap": ("zoo.families.wrap", "wrap"),
 }
 
 __all__ = sorted(_PUBLIC)

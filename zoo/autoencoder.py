@@ -60,10 +60,7 @@ class Autoencoder(CompiledTraining, keras.Model):
     @property
     def unit_range(self):
         """Whether samples must lie in [0, 1], because the output activation is a sigmoid."""
-        activation = next(
-            (getattr(a, "activation", None) for a in reversed(self.decoder.layers) if _activates(a)), None
-        )
-        return activation is keras.activations.sigmoid
+        return next(_activations(self.decoder), None) is keras.activations.sigmoid
 
     def set_config(self, config):
         """Set the JSON config that `get_config` returns; the family builders call this."""
@@ -194,5 +191,10 @@ class Autoencoder(CompiledTraining, keras.Model):
         return np.concatenate([keras.ops.convert_to_numpy(model(b, training=False)) for b in batches])
 
 
-def _activates(layer):
-    return getattr(layer, "activation", None) is not None
+def _activations(model):
+    """The activations of a model's layers, last to first, through nested models."""
+    for layer in reversed(model.layers):
+        if isinstance(layer, keras.Model):
+            yield from _activations(layer)
+        elif getattr(layer, "activation", None) is not None:
+            yield layer.activation

@@ -9,6 +9,7 @@ import click
 
 import zoo
 from zoo.errors import ZooError
+from zoo.terminal import native_errors_hidden
 
 _RECIPE_HELP = "NAME is a set of the catalog, a recipe.toml, or the folder that holds one."
 
@@ -45,18 +46,11 @@ def _load_tensorflow():
     import logging
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-            import tensorflow
+    with native_errors_hidden():
+        import tensorflow
 
-            tensorflow.config.list_physical_devices()
-            tensorflow.zeros(())
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        tensorflow.config.list_physical_devices()
+        tensorflow.zeros(())
 
 
 @main.command("list")
@@ -185,25 +179,103 @@ def evaluate(names, dataset, metrics, anomalies, as_json):
     _print_table(rows, as_json)
 
 
+_model = click.argument("model")
+_data = click.argument("data")
+_split = click.option(
+    "--split", help="train, test or all [default: test; all images of a folder for a FILE.tflite or FILE.onnx]."
+)
+_threads = click.option(
+    "--threads", default=1, show_default=True, type=click.IntRange(min=1), help="CPU threads, of a file."
+)
+
+
 @main.command()
-@click.argument("name")
-@click.argument("data")
+@_model
+@_data
 @click.option("-o", "--output", default="codes.npy", show_default=True, type=click.Path(path_type=pathlib.Path))
-@click.option("--split", default="test", show_default=True, help="train, test or all.")
-def encode(name, data, output, split):
-    """Write the latent features of DATA (a dataset, a folder split/class/*.jpg, or a .npy/.npz file) to a .npy file."""
-    _load_tensorflow()
+@_split
+@_threads
+def encode(model, data, output, split, threads):
+    """Write the latent features of DATA to a .npy file.
+
+    MODEL is a set, or a FILE.tflite or FILE.onnx that zoo.export wrote, which runs without TensorFlow. DATA is a
+    folder of images (for a set: split/class/*.jpg), a .npy or .npz file, or the name of a dataset. The rows of the
+    result follow the order of the data; of a folder, the sorted paths.
+    """
     import numpy as np
 
     from zoo import files
 
-    card = zoo.card(name)
-    shape = tuple(card.input["shape"])
-    source = zoo.data.load(data, split, shape=shape if len(shape) == 3 else None)
+    if _is_file(model):
+        opened, samples = _open(model, data, split, threads)
+        told = data
+    else:
+        _load_tensorflow()
+        opened, shape = zoo.load(model), tuple(zoo.card(model).input["shape"])
+        samples = zoo.data.load(data, split or "test", shape=shape if len(shape) == 3 else None)
+        told = f"{samples.name} ({samples.split})"
     with files.staged(output.absolute().parent) as staging:
-        codes = zoo.load(name).encode(source)
+        codes = (
+            np.concatenate([opened.encode(batch) for _, batch in _with_progress(samples, "encode")])
+            if _is_file(model)
+            else opened.encode(samples)
+        )
         np.save(staging / output.name, codes)
-    click.echo(f"Wrote {output}: {codes.dtype} {codes.shape}, latent features of {source.name} ({source.split}).")
+    click.echo(f"Wrote {output}: {codes.dtype} {codes.shape}, latent features of {told}.")
+
+
+@main.command()
+@_model
+@_data
+@click.option("--threshold", type=float, help="Anomaly threshold [default: the one that the file carries].")
+@_split
+@_threads
+def score(model, data, threshold, split, threads):
+    """Print the anomaly score of every sample of DATA as CSV: sample, score and, with a threshold, anomaly (0 or 1).
+
+    MODEL and DATA are as for zoo encode; a sample is named by its path in the folder, or by its number.
+    """
+    import csv
+
+    if _is_file(model):
+        opened, samples = _open(model, data, split, threads)
+        scores_of = opened.score
+        threshold = opened.threshold if threshold is None else threshold
+    else:
+        _load_tensorflow()
+        from zoo.data.one_by_one import Samples
+
+        opened = zoo.load(model)
+        samples, scores_of = Samples(data, opened.input_shape, split=split), opened.reconstruction_error
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["sample", "score"] + ["anomaly"] * (threshold is not None))
+    for names, batch in _with_progress(samples, "score"):
+        for name, value in zip(names, scores_of(batch), strict=True):
+            anomaly = [] if threshold is None else [int(value > threshold)]
+            writer.writerow([name, f"{value:.9g}", *anomaly])
+
+
+def _is_file(model):
+    return pathlib.Path(model).suffix in (".tflite", ".onnx")
+
+
+def _open(model, data, split, threads):
+    """An exported file and the samples that it shall run on, without TensorFlow."""
+    from zoo.data.one_by_one import Samples
+
+    with native_errors_hidden():  # LiteRT tells of its delegate
+        opened = zoo.lite.load(model, threads=threads)
+    return opened, Samples(data, opened.input_shape, opened.dtype, split)
+
+
+def _with_progress(samples, title):
+    """The batches of `Samples`, behind a progress bar if somebody looks at a terminal."""
+    from tqdm import tqdm
+
+    with tqdm(total=len(samples), desc=title, unit="sample", disable=None, leave=False) as bar:
+        for names, batch in samples.batches():
+            yield names, batch
+            bar.update(len(names))
 
 
 @main.command()
@@ -217,21 +289,39 @@ def encode(name, data, output, split):
 @click.option(
     "--part", type=click.Choice(["autoencoder", "encoder", "decoder"]), default="autoencoder", show_default=True
 )
-@click.option("--raw-input", is_flag=True, help="Encoder only: take uint8 pixels.")
+@click.option("--quantization", help="Of the .tflite file: float16, dynamic or int8.")
+@click.option(
+    "--calibration", help="For int8: dataset, folder or file [default: training samples of the card's dataset]."
+)
+@click.option("--integer-io", help="For int8: uint8 inputs and outputs instead of float32.")
+@click.option("--raw-input", is_flag=True, help="Take uint8 pixels.")
+@click.option(
+    "--threshold-quantile",
+    type=float,
+    help="Store an anomaly threshold: this quantile of the scores of the card's test split, such as 0.99.",
+)
 @click.option("--batch-size", default=1, show_default=True, help="Samples per call of the .tflite file.")
+@click.option("--force", is_flag=True, help="Calibrate int8 on fewer than 100 samples.")
 @_json
-def export(name, output, formats, part, raw_input, batch_size, as_json):
-    """Export a set to SavedModel, TFLite and ONNX; every file is compared with Keras before it is kept."""
-    if raw_input and part != "encoder":
-        raise click.UsageError("--raw-input goes with --part encoder.")
+def export(name, output, formats, part, threshold_quantile, as_json, **options):
+    """Export a set to SavedModel, TFLite and ONNX; every file is compared with Keras before it is kept.
+
+    A whole autoencoder is one file with the signatures encode, decode, reconstruct and score.
+    """
     _load_tensorflow()
-    if part == "encoder":
-        model = zoo.load_encoder(name, raw_input=raw_input)
-    else:
-        model = zoo.load(name) if part == "autoencoder" else zoo.load(name).decoder
+    import warnings
+
+    model = zoo.load(name)
+    if threshold_quantile is not None:
+        options["threshold"] = zoo.threshold(model, zoo.card(name).dataset["name"], threshold_quantile)
+    if formats:
+        options["formats"] = formats
     output = output or pathlib.Path("exported") / zoo.card(name).name
-    arguments = {"formats": formats} if formats else {}
-    report = zoo.export(model, output, batch_size=batch_size, **arguments)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        report = zoo.export(model if part == "autoencoder" else getattr(model, part), output, **options)
+    for warning in caught:
+        click.echo(f"Warning: {warning.message}", err=True)
     if as_json:
         click.echo(report.to_json(), nl=False)
         return
@@ -239,12 +329,21 @@ def export(name, output, formats, part, raw_input, batch_size, as_json):
         {
             "file": str(output / file.file),
             "bytes": file.size_bytes,
+            **({"of float32": file.size_ratio} if file.size_ratio else {}),
             "max difference": f"{file.max_difference:.1e}",
             "operators": " ".join(file.operators) if key != "saved_model" else len(file.operators),
         }
         for key, file in report.files.items()
     ]
     _print_table(rows, False)
+    metrics = [
+        {"file": file.file, "metric": metric, "Keras": values["before"], "this file": values["after"]}
+        for file in report.files.values()
+        for metric, values in file.metrics.items()
+    ]
+    if metrics:
+        click.echo()
+        _print_table(metrics, False)
 
 
 @main.command()

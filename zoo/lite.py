@@ -1,8 +1,8 @@
 """Run an exported model on NumPy arrays, without TensorFlow.
 
->>> encoder = zoo.lite.load("exported/model.tflite")
->>> encoder(images).shape
-(100, 128)
+>>> model = zoo.lite.load("exported/model.tflite")
+>>> model.encode(images).shape, model.score(images[0])
+((100, 16), 0.0113)
 """
 
 import pathlib
@@ -10,7 +10,7 @@ import pathlib
 import numpy as np
 
 from zoo import checks
-from zoo.errors import DataError, DataNotFoundError, ExportError
+from zoo.errors import ConfigError, DataError, DataNotFoundError, ExportError
 from zoo.exporting.runtime import LiteRT, OnnxRuntime
 
 _RUNTIMES = {".tflite": LiteRT, ".onnx": OnnxRuntime}
@@ -29,8 +29,10 @@ def load(path, *, threads=1):
     Raises:
         DataNotFoundError: no such file.
         ExportError: not a model file of these formats.
+        ConfigError: threads is not a whole number of at least 1.
     """
     path = pathlib.Path(path)
+    threads = checks.positive_integer("threads", threads)
     if path.suffix not in _RUNTIMES:
         raise ExportError(f"Expected a .tflite or .onnx file. Received: {str(path)!r}.")
     if not path.is_file():
@@ -42,37 +44,91 @@ def load(path, *, threads=1):
 
 
 class LiteModel:
-    """An exported model: call it on samples (samples, *input_shape), or use the verb that it was exported for.
+    """An exported model. Every verb takes a batch (samples, *shape), or one sample (*shape) for one result.
+
+    A file has the verbs that it was exported with: an Autoencoder all of them (as .onnx without `decode`), an encoder
+    `encode`, a decoder `decode`. Calling the model runs its default: `reconstruct` for an Autoencoder, the class
+    probabilities for a classifier, the only one for any other.
 
     Attributes:
         input_shape: shape of one sample.
-        dtype: numpy.dtype of the samples, float32 or uint8.
-        output_name: "latent", "reconstruction", "probabilities" or "output".
+        dtype: numpy.dtype of the samples, float32, or uint8 for raw pixels.
+        output_name: what calling the model returns: "reconstruction", "latent", "probabilities" or "output".
+        latent_shape: shape of one sample's latent features, None for a file without `encode`.
+        signatures: names of the file's computations, the default one first.
+        threshold: anomaly threshold that was exported with the model, or None.
+
+    Example:
+        >>> zoo.export(model, "exported", threshold=zoo.threshold(model, normal_images))
+        >>> phone = zoo.lite.load("exported/model.tflite", threads=2)
+        >>> phone.is_anomaly(images)
+        array([False, False,  True])
     """
 
     def __init__(self, runtime):
         self._runtime = runtime
-        self.input_shape, self.dtype, self.output_name = runtime.input_shape, runtime.dtype, runtime.output_name
+        self.signatures = tuple(runtime.signatures)
+        default = runtime.signatures[self.signatures[0]]
+        # Integers with a scale stand for floats: the runtime translates them.
+        self.dtype = np.dtype("float32") if default.input_scale else default.dtype
+        self.input_shape, self.output_name = default.input_shape, default.output_name
+        self.latent_shape = runtime.signatures["encode"].output_shape if "encode" in self.signatures else None
+        self.threshold = runtime.metadata.get("threshold")
+        self._unit_range = runtime.metadata.get("unit_range", False)
 
     def __call__(self, x):
-        """Outputs (samples, ...) for samples (samples, *input_shape)."""
-        x = np.asarray(x)
-        if self.dtype == np.uint8 and x.dtype != np.uint8:
-            raise DataError(f"This file takes raw pixels: expected dtype uint8. Received {x.dtype}.")
-        checks.images(x, self.input_shape, unit_range=self.dtype != np.uint8)
-        return self._runtime(x.astype(self.dtype, copy=False))
+        """Outputs (samples, ...) of the default signature for samples (samples, *input_shape)."""
+        return self._run(self.signatures[0], x)
 
     def encode(self, x):
-        """Latent features of samples, from an exported encoder."""
-        return self._verb("latent", x)
+        """Latent features of samples: (samples, *input_shape) to float32 (samples, *latent_shape)."""
+        return self._run("encode", x)
+
+    def decode(self, latent):
+        """Reconstructions from latent features: (samples, *latent_shape) to float32 (samples, *shape)."""
+        return self._run("decode", latent)
 
     def reconstruct(self, x):
-        """Reconstructions of samples, from an exported autoencoder."""
-        return self._verb("reconstruction", x)
+        """Reconstructions of samples: (samples, *input_shape) to float32 of the same shape."""
+        return self._run("reconstruct", x)
 
-    def _verb(self, output_name, x):
-        if self.output_name != output_name:
-            raise ExportError(
-                f"This file returns {self.output_name!r}, not {output_name!r}. Export the matching part of the model."
+    def score(self, x):
+        """Anomaly score, the mean squared error of each sample: (samples, *input_shape) to float32 (samples,)."""
+        return self._run("score", x)
+
+    def is_anomaly(self, x, threshold=None):
+        """Whether the score of each sample is above a threshold: (samples, *input_shape) to bool (samples,).
+
+        Args:
+            x: samples.
+            threshold: by default the one that was exported with the model.
+
+        Raises:
+            ConfigError: no threshold given, and none in the file.
+        """
+        threshold = self.threshold if threshold is None else threshold
+        if threshold is None:
+            raise ConfigError(
+                "This file carries no anomaly threshold: pass threshold=, or export with"
+                " threshold=zoo.threshold(model, normal_data)."
             )
-        return self(x)
+        return self.score(x) > threshold
+
+    def _run(self, signature, x):
+        if signature not in self.signatures:
+            raise ExportError(
+                f"This file has no signature {signature!r}, only {', '.join(map(repr, self.signatures))}."
+                " Export the whole Autoencoder as .tflite to have all of them."
+            )
+        details = self._runtime.signatures[signature]
+        x = np.asarray(x)
+        single = x.shape == details.input_shape
+        if single:
+            x = x[None]
+        takes_pixels = details.dtype == np.uint8
+        if takes_pixels and not details.input_scale and x.dtype != np.uint8:
+            raise DataError(f"This file takes raw pixels: expected dtype uint8. Received {x.dtype}.")
+        integers = takes_pixels and x.dtype == np.uint8
+        checks.images(x, details.input_shape, unit_range=self._unit_range and signature != "decode" and not integers)
+        outputs = self._runtime.run(signature, x if integers else x.astype("float32", copy=False))
+        return outputs[0] if single else outputs

@@ -39,6 +39,8 @@ def load(name_or_directory, *, weights=True):
     model = from_config(card.config)
     if not weights:
         return model
+    # What zoo.export calibrates and measures on where it is given no samples.
+    model.trained_on = model.encoder.trained_on = card.dataset.get("name")
     path = directory / WEIGHTS
     verify(path, card)
     if model.count_params() != card.parameters:
@@ -96,7 +98,7 @@ def load_encoder(name_or_directory, *, trainable=True, raw_input=False):
         return encoder
     pixels = keras.Input(encoder.input_shape[1:], dtype="uint8", name="pixels")
     raw = keras.Model(pixels, encoder(layers.Rescaling(1 / 255)(pixels)), name="encoder")
-    raw.trainable = trainable
+    raw.trainable, raw.trained_on = trainable, encoder.trained_on
     return raw
 
 

@@ -17,7 +17,7 @@ def open_public(name, split):
 
     try:
         builder = tfds.builder(name)
-    except tfds.core.DatasetNotFoundError:
+    except (tfds.core.DatasetNotFoundError, ValueError):  # ValueError: not a name at all, such as one with hyphens
         raise unknown_name("dataset", name, ["digits", *tfds.list_builders()]) from None
     features = builder.info.features
     if "image" not in features:

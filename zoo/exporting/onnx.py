@@ -4,27 +4,45 @@ import contextlib
 import logging
 
 from zoo.errors import ExportError
+from zoo.exporting.metadata import KEY
 
 # tf2onnx accepts 13 to 18.
 _OPSET = 17
 
 
-def write(target, path, batch_size):
-    """Write an .onnx file for any number of samples, with readable input and output names."""
+def write(target, path, plan):
+    """Write an .onnx file for any number of samples, with readable input and output names.
+
+    The format knows no signatures: an autoencoder has one input and an output for each of "reconstruct", "encode" and
+    "score". Its "decode", with another input, is left out; export ``model.decoder`` for it.
+    """
+    import onnx
     import tensorflow as tf
     import tf2onnx
 
-    function = tf.function(target.function(), input_signature=[target.specification(None)])
+    signatures = included(target)
+    specification = [target.default.specification(None)]
+
+    def outputs(x):
+        return {s.output_name: s.call(x) for s in signatures}
+
     with _quiet("tf2onnx"):
         try:
             model, _ = tf2onnx.convert.from_function(
-                function, input_signature=[target.specification(None)], opset=_OPSET, output_path=str(path)
+                tf.function(outputs, input_signature=specification), input_signature=specification, opset=_OPSET
             )
         except (ValueError, NotImplementedError, RuntimeError) as error:
             raise ExportError(f"This model cannot be converted to ONNX: {error}") from error
     foreign = sorted({f"{node.domain}.{node.op_type}" for node in model.graph.node if node.domain})
     if foreign:
         raise ExportError(f"The ONNX file would need operators outside the standard: {', '.join(foreign)}.")
+    onnx.helper.set_model_props(model, {KEY: plan.metadata})
+    onnx.save(model, path)
+
+
+def included(target):
+    """The signatures of a target that its .onnx file has: those with the default's input."""
+    return [s for s in target.signatures.values() if s.input_name == target.default.input_name]
 
 
 @contextlib.contextmanager

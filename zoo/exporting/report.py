@@ -9,6 +9,24 @@ REPORT = "report.json"
 
 
 @dataclasses.dataclass(frozen=True)
+class Difference:
+    """How far the outputs of one signature are from Keras'.
+
+    Attributes:
+        input, output: names of its input and its output in the file.
+        max_difference: largest absolute difference of an output value.
+        mean_difference: mean absolute difference.
+        tolerance: what `max_difference` was compared with; None for a quantised file without a given tolerance.
+    """
+
+    input: str
+    output: str
+    max_difference: float
+    mean_difference: float
+    tolerance: float | None
+
+
+@dataclasses.dataclass(frozen=True)
 class ExportedFile:
     """One exported file.
 
@@ -16,18 +34,24 @@ class ExportedFile:
         file: its path inside the export directory.
         size_bytes: its size (of a directory: all files in it).
         sha256: its SHA-256 (of a directory: of the paths and hashes of its files).
-        max_difference: largest absolute difference of an output value to Keras.
-        mean_difference: mean absolute difference.
-        tolerance: what `max_difference` was compared with.
+        quantization: None, "float16", "dynamic" or "int8".
+        size_ratio: its size as a share of the float32 file's; None if it is not quantised.
+        max_difference, mean_difference, tolerance: those of the default signature.
+        signatures: dict of signature name to `Difference`.
+        metrics: dict of task metric to {"before", "after"}: of the Keras model and of this file, on the same samples.
         operators: names of the operators in it, sorted.
     """
 
     file: str
     size_bytes: int
     sha256: str
+    quantization: str | None
+    size_ratio: float | None
     max_difference: float
     mean_difference: float
-    tolerance: float
+    tolerance: float | None
+    signatures: dict
+    metrics: dict
     operators: tuple
 
 
@@ -37,14 +61,21 @@ class ExportReport:
 
     Attributes:
         model: what was exported: "autoencoder", "encoder", "decoder", "classifier" or "model".
-        input: {"name", "shape", "dtype", "output"}: shape of one sample; "output" is the output's name in every format.
+        input: {"name", "shape", "dtype", "output"} of the default signature: shape of one sample; "output" is the
+            output's name in every format.
         samples: number of real samples that the files were compared on.
+        calibration: {"samples", "source"} that int8 was calibrated on, or None.
+        threshold: the anomaly threshold that the files carry, or None.
+        warnings: sentences on what got worse by quantisation, empty if nothing did.
         files: dict of format to `ExportedFile`.
     """
 
     model: str
     input: dict
     samples: int
+    calibration: dict | None
+    threshold: float | None
+    warnings: tuple
     files: dict
 
     def to_json(self):

@@ -1,12 +1,43 @@
-"""Running exported files on NumPy arrays. LiteRT and ONNX Runtime need no TensorFlow."""
+"""Running exported files on NumPy arrays. LiteRT and ONNX Runtime need no TensorFlow.
+
+Each runtime has `signatures`, a dictionary of name to `Details` whose first entry is the default one, `metadata` (see
+`zoo.exporting.metadata`), and ``run(signature, samples)``.
+"""
+
+import dataclasses
+import mmap
 
 import numpy as np
 
 from zoo.errors import ExportError
+from zoo.exporting import metadata
+
+
+@dataclasses.dataclass(frozen=True)
+class Details:
+    """What a signature of a file takes and gives.
+
+    Attributes:
+        input_name, output_name: names of its input and its output.
+        input_shape, output_shape: shapes of one sample.
+        dtype: numpy.dtype of the input.
+        input_scale: (scale, zero point) of an integer input that stands for floats, or None.
+        output_scale: the same of the output.
+        batch_size: samples per call; None for any number.
+    """
+
+    input_name: str
+    output_name: str
+    input_shape: tuple
+    output_shape: tuple
+    dtype: np.dtype
+    input_scale: tuple | None = None
+    output_scale: tuple | None = None
+    batch_size: int | None = None
 
 
 class LiteRT:
-    """A .tflite file with one signature, run sample by sample (or batch by batch, as it was exported).
+    """A .tflite file, run sample by sample (or batch by batch, as it was exported).
 
     Args:
         path: path of the file.
@@ -17,27 +48,66 @@ class LiteRT:
         from ai_edge_litert.interpreter import Interpreter
 
         self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
-        self._run = self._interpreter.get_signature_runner()
-        ((self.input_name, self._input),) = self._run.get_input_details().items()
-        ((self.output_name, _),) = self._run.get_output_details().items()
-        self.batch_size, *shape = (int(size) for size in self._input["shape"])
-        self.input_shape = tuple(shape)
-        self.dtype = np.dtype(self._input["dtype"])
+        self._interpreter.allocate_tensors()  # here, so that an operator that LiteRT lacks is an error of loading
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            self.metadata = metadata.parsed(metadata.of_tflite(content))
+        names = list(self._interpreter.get_signature_list())
+        if not names:
+            raise ExportError("it has no signature. Write it with zoo.export")
+        names = _default_first(names, self.metadata)
+        self._runners = {name: self._interpreter.get_signature_runner(name) for name in names}
+        self.signatures = {name: _tflite_details(runner) for name, runner in self._runners.items()}
 
-    def __call__(self, x):
-        """Outputs (samples, ...) for samples (samples, *input_shape) of the file's dtype."""
+    def run(self, signature, x):
+        """Float outputs (samples, ...) for samples (samples, *input_shape): floats, or the file's own integers."""
+        details, runner = self.signatures[signature], self._runners[signature]
+        if details.input_scale and x.dtype != details.dtype:
+            x = _quantized(x, details.dtype, *details.input_scale)
         outputs = []
-        for start in range(0, len(x), self.batch_size):
-            batch = x[start : start + self.batch_size]
-            missing = self.batch_size - len(batch)
+        for start in range(0, len(x), details.batch_size):
+            batch = x[start : start + details.batch_size]
+            missing = details.batch_size - len(batch)
             padded = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
-            # The runner reuses its output buffer.
-            outputs.append(np.array(self._run(**{self.input_name: padded})[self.output_name][: len(batch)]))
-        return np.concatenate(outputs)
+            outputs.append(runner(**{details.input_name: padded})[details.output_name][: len(batch)])
+        outputs = np.concatenate(outputs)
+        if details.output_scale:
+            scale, zero_point = details.output_scale
+            outputs = (outputs.astype("float32") - zero_point) * np.float32(scale)
+        return outputs
+
+
+def _default_first(names, known):
+    return sorted(names, key=lambda name: (name != known.get("default"), name))
+
+
+def _tflite_details(runner):
+    ((input_name, takes),) = runner.get_input_details().items()
+    ((output_name, gives),) = runner.get_output_details().items()
+    batch_size, *shape = (int(size) for size in takes["shape"])
+    return Details(
+        input_name,
+        output_name,
+        tuple(shape),
+        tuple(int(size) for size in gives["shape"][1:]),
+        np.dtype(takes["dtype"]),
+        _scale(takes),
+        _scale(gives),
+        batch_size,
+    )
+
+
+def _scale(details):
+    scale, zero_point = details["quantization"]
+    return (scale, zero_point) if scale and np.dtype(details["dtype"]).kind in "iu" else None
+
+
+def _quantized(x, dtype, scale, zero_point):
+    limits = np.iinfo(dtype)
+    return np.clip(np.rint(x / scale) + zero_point, limits.min, limits.max).astype(dtype)
 
 
 class OnnxRuntime:
-    """An .onnx file with one input and one output, for any number of samples.
+    """An .onnx file with one input, for any number of samples; its outputs count as signatures.
 
     Args:
         path: path of the file.
@@ -50,19 +120,28 @@ class OnnxRuntime:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        (details,) = self._session.get_inputs()
-        (output,) = self._session.get_outputs()
-        self.input_name, self.output_name = details.name, output.name
-        self.input_shape = tuple(details.shape[1:])
-        self.dtype = np.dtype({"tensor(float)": "float32", "tensor(uint8)": "uint8"}[details.type])
+        # Of several outputs only what leads to the one that is asked for.
+        self._run_options = onnxruntime.RunOptions()
+        self._run_options.only_execute_path_to_fetches = True
+        self.metadata = metadata.parsed(self._session.get_modelmeta().custom_metadata_map.get(metadata.KEY))
+        (takes,) = self._session.get_inputs()
+        dtype = np.dtype({"tensor(float)": "float32", "tensor(uint8)": "uint8"}[takes.type])
+        gives = {output.name: tuple(output.shape[1:]) for output in self._session.get_outputs()}
+        known = self.metadata.get("signatures") or {"serve": {"output": next(iter(gives))}}
+        self.signatures = {
+            name: Details(takes.name, names["output"], tuple(takes.shape[1:]), gives[names["output"]], dtype)
+            for name, names in known.items()
+            if names["output"] in gives and names.get("input", takes.name) == takes.name
+        }
 
-    def __call__(self, x):
+    def run(self, signature, x):
         """Outputs (samples, ...) for samples (samples, *input_shape) of the file's dtype."""
-        return self._session.run([self.output_name], {self.input_name: x})[0]
+        details = self.signatures[signature]
+        return self._session.run([details.output_name], {details.input_name: x}, self._run_options)[0]
 
 
 class SavedModel:
-    """A SavedModel directory with the endpoint "serve", run by TensorFlow.
+    """A SavedModel directory, run by TensorFlow.
 
     Args:
         path: path of the directory.
@@ -72,14 +151,23 @@ class SavedModel:
         import tensorflow as tf
 
         self._loaded = tf.saved_model.load(str(path))  # keeps the variables alive
-        self._run = self._loaded.signatures["serving_default"]
-        ((self.input_name, spec),) = self._run.structured_input_signature[1].items()
-        (self.output_name,) = self._run.structured_outputs
-        self.input_shape, self.dtype = tuple(spec.shape[1:]), np.dtype(spec.dtype.as_numpy_dtype)
+        file = path / metadata.SAVED_MODEL_FILE
+        self.metadata = metadata.parsed(file.read_text(encoding="utf-8") if file.is_file() else None)
+        names = _default_first(set(self._loaded.signatures) - {"serving_default"}, self.metadata)
+        self._functions = {name: self._loaded.signatures[name] for name in names}
+        self.signatures = {name: _saved_model_details(f) for name, f in self._functions.items()}
 
-    def __call__(self, x):
+    def run(self, signature, x):
         """Outputs (samples, ...) for samples (samples, *input_shape) of the model's dtype."""
-        return self._run(**{self.input_name: x})[self.output_name].numpy()
+        details = self.signatures[signature]
+        return self._functions[signature](**{details.input_name: x})[details.output_name].numpy()
+
+
+def _saved_model_details(function):
+    ((input_name, takes),) = function.structured_input_signature[1].items()
+    ((output_name, gives),) = function.structured_outputs.items()
+    dtype = np.dtype(takes.dtype.as_numpy_dtype)
+    return Details(input_name, output_name, tuple(takes.shape[1:]), tuple(gives.shape[1:]), dtype)
 
 
 _RUNTIMES = {"saved_model": SavedModel, "tflite": LiteRT, "onnx": OnnxRuntime}
@@ -93,12 +181,19 @@ def open_format(name, path):
 def operators(name, path):
     """Sorted names of the operators in an exported file."""
     if name == "tflite":
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+        from tensorflow.lite.tools import flatbuffer_utils
 
-        # Without delegates: XNNPACK would stand in for the operators that it takes over.
-        resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        details = Interpreter(model_path=str(path), experimental_op_resolver_type=resolver)._get_ops_details()
-        return tuple(sorted({operator["op_name"] for operator in details}))
+        model = flatbuffer_utils.read_model(str(path))
+        used = {operator.opcodeIndex for graph in model.subgraphs for operator in graph.operators}
+        codes = {index: model.operatorCodes[index].customCode for index in used}  # of Flex and custom operators
+        return tuple(
+            sorted(
+                {
+                    code.decode() if code else flatbuffer_utils.opcode_to_name(model, index)
+                    for index, code in codes.items()
+                }
+            )
+        )
     if name == "onnx":
         import onnx
 
@@ -113,7 +208,7 @@ def operators(name, path):
 def refuse_foreign(name, path):
     """The operators of a file; raises `ExportError` if one is not TFLite's own."""
     found = operators(name, path)
-    foreign = [o for o in found if name == "tflite" and (o.startswith("Flex") or "CUSTOM" in o.upper())]
+    foreign = [o for o in found if name == "tflite" and o.upper() != o]
     if foreign:
         raise ExportError(f"The .tflite file would need operators that phones lack: {', '.join(foreign)}.")
     return found

@@ -3,21 +3,29 @@
 import keras
 
 from zoo.errors import ExportError
+from zoo.exporting.metadata import SAVED_MODEL_FILE
 
 
-def write(target, path, batch_size):
-    """Write a SavedModel with one endpoint, "serve" (also "serving_default"), for any number of samples."""
-    write_endpoint(target, path, None)
+def write(target, path, plan):
+    """Write a SavedModel with every signature of the target, for any number of samples.
+
+    The first one is "serving_default" as well.
+    """
+    write_signatures(target, path, None)
+    (path / SAVED_MODEL_FILE).parent.mkdir()
+    (path / SAVED_MODEL_FILE).write_text(plan.metadata, encoding="utf-8")
 
 
-def write_endpoint(target, path, batch_size):
-    """Write a SavedModel whose endpoint takes `batch_size` samples, or any number for None."""
+def write_signatures(target, path, batch_size):
+    """Write a SavedModel whose signatures take `batch_size` samples, or any number for None."""
     if keras.backend.backend() != "tensorflow":
         raise ExportError(
             "Export needs Keras on TensorFlow: set KERAS_BACKEND=tensorflow, then load the same weights."
             f" Received backend {keras.backend.backend()!r}."
         )
     archive = keras.export.ExportArchive()
-    archive.track(target.model)
-    archive.add_endpoint("serve", target.function(), input_signature=[target.specification(batch_size)])
+    for part in target.parts:
+        archive.track(part)
+    for name, signature in target.signatures.items():
+        archive.add_endpoint(name, signature.function(), input_signature=[signature.specification(batch_size)])
     archive.write_out(str(path), verbose=False)

@@ -1,0 +1,86 @@
+"""What is done to a .tflite file between and after the converter's steps."""
+
+import flatbuffers
+import numpy as np
+
+from zoo.exporting.metadata import KEY
+
+# Beyond, a sigmoid is within half a step of an 8-bit output in [0, 1] of 0 or 1.
+_SIGMOID_SATURATES = 6.5
+
+
+def finished(content, metadata):
+    """The bytes of a .tflite file with a metadata text, and with equal vectors stored once.
+
+    Every signature is a subgraph with its own tensors. They share the buffers of the weights, but their scales and zero
+    points, 12 bytes for every channel of a weight and as much for its bias, would be repeated for each of them.
+    """
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    model = _read(content)
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(metadata.encode(), "uint8")
+    model.buffers.append(buffer)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = KEY, len(model.buffers) - 1
+    model.metadata = [*(model.metadata or []), entry]
+    return _written(model)
+
+
+def with_clipped_logits(content):
+    """A calibrated .tflite file in which the range of what enters a sigmoid ends where the sigmoid saturates.
+
+    Logits of sharp images reach ±20 and more. Quantised over all of that range, those around 0, where a sigmoid is
+    steep, would be coarse: that alone costs dense autoencoders some per cent of their error.
+    """
+    from tensorflow.lite.python.schema_py_generated import BuiltinOperator
+
+    model = _read(content)
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            if model.operatorCodes[operator.opcodeIndex].builtinCode == BuiltinOperator.LOGISTIC:
+                calibrated = graph.tensors[operator.inputs[0]].quantization
+                for side in ("min", "max"):
+                    limited = np.clip(getattr(calibrated, side), -_SIGMOID_SATURATES, _SIGMOID_SATURATES)
+                    setattr(calibrated, side, limited.astype("float32"))
+    return _written(model)
+
+
+def with_float_output(content, signature):
+    """A .tflite file in which the output of a signature is no longer quantised at the end of its graph."""
+    from tensorflow.lite.python.schema_py_generated import BuiltinOperator
+
+    model = _read(content)
+    definition = next(d for d in model.signatureDefs if d.signatureKey.decode() == signature)
+    graph, (output,) = model.subgraphs[definition.subgraphIndex], definition.outputs
+    while model.operatorCodes[graph.operators[-1].opcodeIndex].builtinCode == BuiltinOperator.QUANTIZE:
+        last = graph.operators.pop()
+        graph.outputs = np.array([last.inputs[0]], "int32")
+        output.tensorIndex = int(last.inputs[0])
+    return _written(model)
+
+
+def _read(content):
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    return flatbuffer_utils.convert_bytearray_to_object(content)
+
+
+def _written(model):
+    builder = _SharingBuilder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+class _SharingBuilder(flatbuffers.Builder):
+    """A FlatBuffers builder that writes equal vectors once and lets every table refer to that one."""
+
+    def __init__(self, size):
+        super().__init__(size)
+        self._vectors = {}
+
+    def CreateNumpyVector(self, x):  # noqa: N802, the name that FlatBuffers' generated code calls
+        key = (x.dtype.str, x.tobytes())
+        if key not in self._vectors:
+            self._vectors[key] = super().CreateNumpyVector(x)
+        return self._vectors[key]

@@ -1,0 +1,72 @@
+"""What an exported file is worth for its task, beside the Keras model that it came from."""
+
+import numpy as np
+
+# Losses from which a report names a quantised file as worse: a share of the error, and points of accuracy.
+_WORSE_ERROR, _WORSE_ACCURACY = 0.05, 0.01
+
+
+def metrics(outputs, references, inputs, run, labels=None, anomalies=None, threshold=None):
+    """Task metrics of a model, or of a file, on real samples.
+
+    mse (reconstructions), knn_accuracy (k = 7; every other sample as reference for the rest, labelled samples
+    only), accuracy (classifiers, with labels) or agreement (without: share of the samples of which the class is
+    Keras'), anomaly_auroc (with anomalies), anomaly_rate (share of the samples above a threshold).
+
+    Args:
+        outputs: dict of signature name to outputs.
+        references: the same as Keras computes it.
+        inputs: dict of signature name to the samples that they were computed from.
+        run: function of a signature's name and further samples to outputs.
+        labels: int labels (samples,), or None.
+        anomalies: samples that count as anomalies, or None.
+        threshold: anomaly threshold, or None.
+
+    Returns:
+        dict of metric name to float.
+    """
+    results = {}
+    if "reconstruct" in outputs:
+        x = inputs["reconstruct"]
+        target = x.astype("float32") * np.float32(1 / 255) if x.dtype == np.uint8 else x
+        results["mse"] = float(np.mean(np.square(outputs["reconstruct"] - target, dtype="float64")))
+    if "encode" in outputs and labels is not None:
+        results.update(_neighbours(outputs["encode"], labels))
+    if "score" in outputs and anomalies is not None:
+        from zoo.evaluation.anomaly import auroc
+
+        results["anomaly_auroc"] = auroc(outputs["score"], run("score", anomalies))
+    if "score" in outputs and threshold is not None:
+        results["anomaly_rate"] = float(np.mean(outputs["score"] > threshold))
+    if "classify" in outputs:
+        predicted, expected = outputs["classify"].argmax(axis=1), references["classify"].argmax(axis=1)
+        name, truth = ("agreement", expected) if labels is None else ("accuracy", labels)
+        results[name] = float(np.mean(predicted == truth))
+    return results
+
+
+def _neighbours(latent, labels):
+    from zoo.evaluation.representation import NEIGHBOURS, knn_accuracy
+
+    if len(latent) < 2 * NEIGHBOURS:
+        return {}
+    latent = latent.reshape(len(latent), -1)
+    # Alternating, because datasets of folders are sorted by class.
+    return {"knn_accuracy": knn_accuracy(latent[::2], labels[::2], latent[1::2], labels[1::2])}
+
+
+def losses(file, measured):
+    """Sentences on the metrics of a quantised file that are clearly worse than Keras'.
+
+    Args:
+        file: what to call the file.
+        measured: dict of metric name to {"before", "after"}.
+    """
+    found = []
+    for name, values in measured.items():
+        before, after = values["before"], values["after"]
+        if name == "mse" and after > before * (1 + _WORSE_ERROR):
+            found.append(f"{file} quantises badly: mse rises from {before:.5g} to {after:.5g}.")
+        elif name.endswith(("accuracy", "agreement", "auroc")) and after < before - _WORSE_ACCURACY:
+            found.append(f"{file} quantises badly: {name} falls from {before:.4f} to {after:.4f}.")
+    return tuple(found)

@@ -1,0 +1,76 @@
+"""Bringing one's own autoencoder."""
+
+import keras
+
+from zoo.autoencoder import Autoencoder
+from zoo.errors import ConfigError, unknown_name
+
+
+def wrap(keras_model, latent, *, name=None):
+    """Turn any functional Keras autoencoder into an `Autoencoder`: evaluation, thresholds and export then work on it.
+
+    Weights are shared, not copied. No config describes the result, so `zoo.save` refuses it: keep the Keras model.
+
+    Args:
+        keras_model: functional or Sequential keras.Model with one input and one output of the same shape, for instance
+            one that `keras.models.load_model` read from a legacy .h5 file.
+        latent: name of the layer (or nested model) whose output are the latent features. All that follows it must
+            depend on the input through it alone.
+        name: name of the Autoencoder.
+
+    Returns:
+        Autoencoder.
+
+    Raises:
+        ConfigError: not such a model, a layer that is used twice, or a decoder that needs more than the latent
+            features (skip connections).
+        UnknownNameError: no layer of this name; the nearest ones are listed.
+
+    Example:
+        >>> model = zoo.wrap(keras.models.load_model("autoencoder.h5", compile=False), latent="bottleneck")
+        >>> zoo.export(model, "exported", threshold=zoo.threshold(model, normal_samples))
+    """
+    if isinstance(keras_model, Autoencoder):
+        raise ConfigError("zoo.wrap takes a plain Keras model. Received: an Autoencoder, which needs no wrapping.")
+    if not isinstance(keras_model, keras.Model) or not getattr(keras_model, "inputs", None):
+        raise ConfigError(
+            "zoo.wrap takes a functional or built Sequential keras.Model, whose layers form a graph."
+            f" Received: {type(keras_model).__name__}."
+        )
+    if len(keras_model.inputs) != 1 or len(keras_model.outputs) != 1:
+        raise ConfigError(
+            "zoo.wrap takes models with one input and one output."
+            f" Received {len(keras_model.inputs)} inputs and {len(keras_model.outputs)} outputs."
+        )
+    image, reconstruction = keras_model.inputs[0], keras_model.outputs[0]
+    if None in image.shape[1:] or tuple(image.shape[1:]) != tuple(reconstruction.shape[1:]):
+        raise ConfigError(
+            "An autoencoder gives back its input's shape, which must be fixed."
+            f" Received input {tuple(image.shape[1:])}, output {tuple(reconstruction.shape[1:])}."
+        )
+    features = _output_of(keras_model, latent)
+    if features is reconstruction or features is image:
+        raise ConfigError(f"Layer {latent!r} leaves nothing to encode or decode: name a layer in between.")
+    try:
+        decoder = keras.Model(features, reconstruction, name="decoder")
+    except ValueError as error:
+        raise ConfigError(
+            f"The output does not follow from layer {latent!r} alone (a skip connection?), so there is no decoder: name"
+            " a later layer that all paths go through."
+        ) from error
+    return Autoencoder(keras.Model(image, features, name="encoder"), decoder, name=name or keras_model.name)
+
+
+def _output_of(model, name):
+    """The tensor that a layer of this name gives in the graph of `model`."""
+    layers = {layer.name: layer for layer in model.layers}
+    if name not in layers:
+        raise unknown_name("layer", name, layers)
+    # Not `layer.output`: a layer may have been called in another graph before.
+    graph = getattr(model, "_functional", model)._nodes_by_depth.values()
+    tensors = [
+        tensor for nodes in graph for node in nodes if node.operation is layers[name] for tensor in node.output_tensors
+    ]
+    if len(tensors) != 1:
+        raise ConfigError(f"Layer {name!r} gives {len(tensors)} outputs in this model: expected exactly one.")
+    return tensors[0]
