@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from zoo import latents
+
 # Losses from which a report names a quantised file as worse: a share of the error, and points of accuracy.
 _WORSE_ERROR, _WORSE_ACCURACY = 0.05, 0.01
 
@@ -50,7 +52,7 @@ def _neighbours(latent, labels):
 
     if len(latent) < 2 * NEIGHBOURS:
         return {}
-    latent = latent.reshape(len(latent), -1)
+    latent = latents.read(latent)
     # Alternating, because datasets of folders are sorted by class.
     return {"knn_accuracy": knn_accuracy(latent[::2], labels[::2], latent[1::2], labels[1::2])}
 
