@@ -249,6 +249,7 @@ def recommendation(known):
                 f" raw pixels {np.mean(known[name, '', 'raw pixels', k]):.3f},"
                 f" from scratch {np.mean(known[name, task.sets[0], SCRATCH, k]):.3f}"
                 for k in sorted(best)
+                if (name, task.sets[0], SCRATCH, k) in known  # the last to be measured
             ),
         ]
     below = [
