@@ -227,6 +227,10 @@ def page(known):
     return "\n".join(lines) + "\n"
 
 
+def _labels(count):
+    return f"{count} label{'s' if count > 1 else ''}"
+
+
 def _title(encoder):
     trained_without = encoder.removeprefix(_WITHOUT)
     return f"{trained_without}, trained without these classes" if encoder != trained_without else encoder
@@ -245,7 +249,7 @@ def recommendation(known):
         lines += [
             f"- {task.title}:",
             *(
-                f"    - {k} labels per class: {max(best[k])[1]} ({max(best[k])[2]}), {max(best[k])[0]:.3f};"
+                f"    - {_labels(k)} per class: {max(best[k])[1]} ({max(best[k])[2]}), {max(best[k])[0]:.3f};"
                 f" raw pixels {np.mean(known[name, '', 'raw pixels', k]):.3f},"
                 f" from scratch {np.mean(known[name, task.sets[0], SCRATCH, k]):.3f}"
                 for k in sorted(best)
@@ -253,7 +257,7 @@ def recommendation(known):
             ),
         ]
     below = [
-        f"{_title(encoder)} with {k} labels per class of {task} (by {100 * difference:.1f} points)"
+        f"{_title(encoder)} with {_labels(k)} per class of {task} (by {100 * difference:.1f} points)"
         for (task, encoder, k), difference in sorted(shortfalls(known).items())
     ]
     pairs = sum(method == "fine-tuned in two phases" for _, _, method, _ in known)

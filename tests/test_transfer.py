@@ -33,7 +33,10 @@ def test_the_page_recommends_the_best_and_says_where_fine_tuning_loses():
     assert f"| {first} | {TUNED} | 0.700 ± 0.010 | 0.700 ± 0.010 | 0.700 ± 0.010 | 0.700 ± 0.010 |" in text
     assert transfer.shortfalls(known) == {("digits", second, k): pytest.approx(0.025) for k in transfer.LABELS}
     sets = len(transfer.TASKS["digits"].sets)
-    assert f"in {len(transfer.LABELS)} of {sets * len(transfer.LABELS)} comparisons: {second} with 1 labels" in text
+    assert (
+        f"in {len(transfer.LABELS)} of {sets * len(transfer.LABELS)} comparisons: {second} with 1 label per class"
+        in text
+    )
     assert "(by 2.5 points)" in text
 
 
