@@ -222,9 +222,17 @@ def page(known):
         for encoder, method in sorted(rows, key=lambda row: -np.mean(known.get((name, *row, 10), 0))):
             values = [known.get((name, encoder, method, k)) for k in LABELS]
             text = [f"{np.mean(v):.3f} ± {np.std(v):.3f}" if v else "" for v in values]
-            shown = f"*{encoder}*" if encoder in task.seen else _title(encoder)
-            lines.append(f"| {shown} | {method} | {' | '.join(text)} |")
+            lines.append(f"| {_shown(encoder, task)} | {method} | {' | '.join(text)} |")
     return "\n".join(lines) + "\n"
+
+
+def _told(found, task):
+    accuracy, encoder, method = found
+    return f"{_shown(encoder, task)} ({method}), {accuracy:.3f}"
+
+
+def _shown(encoder, task):
+    return f"*{encoder}*" if encoder in task.seen else _title(encoder)
 
 
 def _labels(count):
@@ -240,22 +248,20 @@ def recommendation(known):
     """Which set to take for what, from the numbers."""
     lines = ["## Which set to take", ""]
     for name, task in TASKS.items():
-        best = {}
+        found = {}
         for (t, encoder, method, per_class), values in known.items():
             if t == name and encoder and method != SCRATCH:
-                best.setdefault(per_class, []).append((np.mean(values), _title(encoder), method))
-        if not best:
-            continue
-        lines += [
-            f"- {task.title}:",
-            *(
-                f"    - {_labels(k)} per class: {max(best[k])[1]} ({max(best[k])[2]}), {max(best[k])[0]:.3f};"
-                f" raw pixels {np.mean(known[name, '', 'raw pixels', k]):.3f},"
-                f" from scratch {np.mean(known[name, task.sets[0], SCRATCH, k]):.3f}"
-                for k in sorted(best)
-                if (name, task.sets[0], SCRATCH, k) in known  # the last to be measured
-            ),
-        ]
+                found.setdefault(per_class, []).append((np.mean(values), encoder, method))
+        lines += [f"- {task.title}:"] if found else []
+        for k in sorted(found):
+            if (name, task.sets[0], SCRATCH, k) not in known:  # the last to be measured
+                continue
+            told = [_told(max(found[k]), task)]
+            if max(found[k])[1] in task.seen:
+                told.append(f"without such images: {_told(max(f for f in found[k] if f[1] in task.sets), task)}")
+            told.append(f"raw pixels {np.mean(known[name, '', 'raw pixels', k]):.3f}")
+            told.append(f"from scratch {np.mean(known[name, task.sets[0], SCRATCH, k]):.3f}")
+            lines.append(f"    - {_labels(k)} per class: {'; '.join(told)}")
     below = [
         f"{_title(encoder)} with {_labels(k)} per class of {task} (by {100 * difference:.1f} points)"
         for (task, encoder, k), difference in sorted(shortfalls(known).items())

@@ -28,7 +28,7 @@ def test_the_page_recommends_the_best_and_says_where_fine_tuning_loses():
     first, second = transfer.TASKS["digits"].sets[:2]
     known = _measured("digits", {(first, TUNED): 0.7, (second, TUNED): 0.8, (second, PROBE): 0.825})
     text = transfer.page(known)
-    best = f"    - 10 labels per class: {second} ({PROBE}), 0.825; raw pixels 0.500, from scratch 0.500"
+    best = f"    - 10 labels per class: {second} ({PROBE}), 0.825; raw pixels 0.500; from scratch 0.500"
     assert best in text
     assert f"| {first} | {TUNED} | 0.700 ± 0.010 | 0.700 ± 0.010 | 0.700 ± 0.010 | 0.700 ± 0.010 |" in text
     assert transfer.shortfalls(known) == {("digits", second, k): pytest.approx(0.025) for k in transfer.LABELS}
@@ -42,7 +42,8 @@ def test_the_page_recommends_the_best_and_says_where_fine_tuning_loses():
 
 def test_sets_of_the_very_kind_stand_apart():
     task = transfer.TASKS["fashion_mnist"]
-    text = transfer.page(_measured("fashion_mnist", {}))
+    text = transfer.page(_measured("fashion_mnist", {(task.seen[0], PROBE): 0.9, (task.sets[1], TUNED): 0.7}))
+    assert f"    - 1 label per class: *{task.seen[0]}* ({PROBE}), 0.900; without such images: {task.sets[1]}" in text
     assert f"| *{task.seen[0]}* | {PROBE}" in text
     assert f"| {task.sets[0]} | {PROBE}" in text
     colour = transfer.page(_measured("colour", {}))
