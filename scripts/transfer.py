@@ -291,7 +291,7 @@ def plot(known, path):
 
     from zoo import plots
 
-    figure = Figure(figsize=(8.4, 7.2), layout="constrained")
+    figure = Figure(figsize=(8.4, 7.6), layout="constrained")
     for axis, task in zip(figure.subplots(2, 2).flat, TASKS, strict=True):
         for method in (*WITH_ENCODER, SCRATCH, *WITHOUT):
             points = {}
@@ -306,7 +306,7 @@ def plot(known, path):
         axis.set_title(task)
         axis.grid(alpha=0.3)
     figure.axes[0].set_ylabel("accuracy")
-    figure.axes[0].legend(fontsize=7)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=7)
     plots.save(figure, path, dpi=90)
 
 
