@@ -92,11 +92,13 @@ class TestConvolutional(ZooTest):
             trainable=parameters,
         )
 
+    @pytest.mark.parametrize("padding", ["same", "valid"])
     @pytest.mark.parametrize("input_shape", [(12, 16, 3), (20, 2)])
-    def test_tied_linear_decoder_is_the_adjoint(self, input_shape):
+    def test_tied_linear_decoder_is_the_adjoint(self, input_shape, padding):
         """⟨g(x), z⟩ = ⟨x, f(z)⟩ for every x and z, which only the transpose of a linear g fulfils."""
+        linear = {"activation": "linear", "output_activation": "linear"}
         model = zoo.convolutional(
-            input_shape, None, (4, 5), kernel_size=4, tied_weights=True, activation="linear", output_activation="linear"
+            input_shape, None, (4, 5), kernel_size=4, padding=padding, tied_weights=True, **linear
         )
         random = np.random.default_rng(0)
         x = random.random((3, *input_shape)).astype("float32")
