@@ -9,7 +9,8 @@ import click
 
 import zoo
 from zoo.errors import ZooError
-from zoo.terminal import native_errors_hidden
+from zoo.running import encode, score
+from zoo.terminal import load_tensorflow
 
 _RECIPE_HELP = "NAME is a set of the catalog, a recipe.toml, or the folder that holds one."
 
@@ -39,18 +40,6 @@ _dataset = click.option(
 def main():
     """An autoencoder zoo for Keras 3: load a pretrained encoder, fine-tune it, export it to a phone."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-
-def _load_tensorflow():
-    """Import TensorFlow and hold back what it prints while it starts, which no log level silences."""
-    import logging
-
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    with native_errors_hidden():
-        import tensorflow
-
-        tensorflow.config.list_physical_devices()
-        tensorflow.zeros(())
 
 
 @main.command("list")
@@ -92,7 +81,7 @@ def show(name, plot, output, as_json):
 
     card = zoo.card(name)
     if plot:
-        _load_tensorflow()
+        load_tensorflow()
         from zoo.verification import draw
 
         output = output or pathlib.Path(f"{card.name}.png")
@@ -134,7 +123,7 @@ def _progress(quiet):
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def train(name, output, resume, stream, quiet):
     """Train a set by its recipe: writes config, weights, metadata and README card."""
-    _load_tensorflow()
+    load_tensorflow()
     from zoo.workflow import find_recipe
 
     output = output or pathlib.Path("trained") / find_recipe(name).absolute().parent.name
@@ -166,7 +155,7 @@ def evaluate(names, dataset, metrics, anomalies, as_json):
     Reconstruction beside PCA, latent features beside raw pixels, clusters, anomalies, denoising, sparsity: whatever
     applies to the model and the dataset.
     """
-    _load_tensorflow()
+    load_tensorflow()
     rows = []
     for name in names:
         results = zoo.evaluate(name, dataset, list(metrics) or None, anomalies=anomalies)
@@ -179,103 +168,8 @@ def evaluate(names, dataset, metrics, anomalies, as_json):
     _print_table(rows, as_json)
 
 
-_model = click.argument("model")
-_data = click.argument("data")
-_split = click.option(
-    "--split", help="train, test or all [default: test; all images of a folder for a FILE.tflite or FILE.onnx]."
-)
-_threads = click.option(
-    "--threads", default=1, show_default=True, type=click.IntRange(min=1), help="CPU threads, of a file."
-)
-
-
-@main.command()
-@_model
-@_data
-@click.option("-o", "--output", default="codes.npy", show_default=True, type=click.Path(path_type=pathlib.Path))
-@_split
-@_threads
-def encode(model, data, output, split, threads):
-    """Write the latent features of DATA to a .npy file.
-
-    MODEL is a set, or a FILE.tflite or FILE.onnx that zoo.export wrote, which runs without TensorFlow. DATA is a
-    folder of images (for a set: split/class/*.jpg), a .npy or .npz file, or the name of a dataset. The rows of the
-    result follow the order of the data; of a folder, the sorted paths.
-    """
-    import numpy as np
-
-    from zoo import files
-
-    if _is_file(model):
-        opened, samples = _open(model, data, split, threads)
-        told = data
-    else:
-        _load_tensorflow()
-        opened, shape = zoo.load(model), tuple(zoo.card(model).input["shape"])
-        samples = zoo.data.load(data, split or "test", shape=shape if len(shape) == 3 else None)
-        told = f"{samples.name} ({samples.split})"
-    with files.staged(output.absolute().parent) as staging:
-        codes = (
-            np.concatenate([opened.encode(batch) for _, batch in _with_progress(samples, "encode")])
-            if _is_file(model)
-            else opened.encode(samples)
-        )
-        np.save(staging / output.name, codes)
-    click.echo(f"Wrote {output}: {codes.dtype} {codes.shape}, latent features of {told}.")
-
-
-@main.command()
-@_model
-@_data
-@click.option("--threshold", type=float, help="Anomaly threshold [default: the one that the file carries].")
-@_split
-@_threads
-def score(model, data, threshold, split, threads):
-    """Print the anomaly score of every sample of DATA as CSV: sample, score and, with a threshold, anomaly (0 or 1).
-
-    MODEL and DATA are as for zoo encode; a sample is named by its path in the folder, or by its number.
-    """
-    import csv
-
-    if _is_file(model):
-        opened, samples = _open(model, data, split, threads)
-        scores_of = opened.score
-        threshold = opened.threshold if threshold is None else threshold
-    else:
-        _load_tensorflow()
-        from zoo.data.one_by_one import Samples
-
-        opened = zoo.load(model)
-        samples, scores_of = Samples(data, opened.input_shape, split=split), opened.reconstruction_error
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["sample", "score"] + ["anomaly"] * (threshold is not None))
-    for names, batch in _with_progress(samples, "score"):
-        for name, value in zip(names, scores_of(batch), strict=True):
-            anomaly = [] if threshold is None else [int(value > threshold)]
-            writer.writerow([name, f"{value:.9g}", *anomaly])
-
-
-def _is_file(model):
-    return pathlib.Path(model).suffix in (".tflite", ".onnx")
-
-
-def _open(model, data, split, threads):
-    """An exported file and the samples that it shall run on, without TensorFlow."""
-    from zoo.data.one_by_one import Samples
-
-    with native_errors_hidden():  # LiteRT tells of its delegate
-        opened = zoo.lite.load(model, threads=threads)
-    return opened, Samples(data, opened.input_shape, opened.dtype, split)
-
-
-def _with_progress(samples, title):
-    """The batches of `Samples`, behind a progress bar if somebody looks at a terminal."""
-    from tqdm import tqdm
-
-    with tqdm(total=len(samples), desc=title, unit="sample", disable=None, leave=False) as bar:
-        for names, batch in samples.batches():
-            yield names, batch
-            bar.update(len(names))
+main.add_command(encode)
+main.add_command(score)
 
 
 @main.command()
@@ -308,7 +202,7 @@ def export(name, output, formats, part, threshold_quantile, as_json, **options):
 
     A whole autoencoder is one file with the signatures encode, decode, reconstruct and score.
     """
-    _load_tensorflow()
+    load_tensorflow()
     import warnings
 
     model = zoo.load(name)
@@ -357,7 +251,7 @@ def export(name, output, formats, part, threshold_quantile, as_json, **options):
 @_json
 def demo(output, draws, labels, as_json):
     """Fine-tune a pretrained encoder on a few real digits, export the classifier, run it as a phone would."""
-    _load_tensorflow()
+    load_tensorflow()
     from zoo.demo import run
 
     run(output, draws=draws, labels_per_class=labels, as_json=as_json)
@@ -401,7 +295,7 @@ def benchmark_train(models, repeats, samples, skip_plot, output, stored, as_json
         results = report.joined([report.read(path) for path in stored])
         report.write(results, output)
     else:
-        _load_tensorflow()
+        load_tensorflow()
         from zoo.benchmark import report, train
 
         options = [*(f"--model {model}" for model in models), f"--repeats {repeats}"]

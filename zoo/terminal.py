@@ -17,3 +17,15 @@ def native_errors_hidden():
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+def load_tensorflow():
+    """Import TensorFlow and hold back what it prints while it starts, which no log level silences."""
+    import logging
+
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    with native_errors_hidden():
+        import tensorflow
+
+        tensorflow.config.list_physical_devices()
+        tensorflow.zeros(())

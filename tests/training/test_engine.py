@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 import zoo
@@ -265,8 +266,7 @@ class TestKerasLoop:
 
     def test_inside_a_distribution_strategy(self, digits):
         """Keras builds a model made there on the first batch of its dataset, which chunks do not read."""
-        tensorflow = pytest.importorskip("tensorflow")
-        with tensorflow.distribute.MirroredStrategy(["CPU:0"]).scope():
+        with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
             model = _seeded(_FAMILIES["feed forward"])
             model.compile(keras.optimizers.Adam(1e-2), metrics=["mae"], jit_compile=False)
         ours = model.fit(digits.images[:100], **_BATCHES).history
