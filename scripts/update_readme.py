@@ -1,7 +1,8 @@
 #!/usr/bin/env python
 """Write what is generated from the cards: pretrained/results.csv, pretrained/versions.csv and parts of README.md.
 
-Those are the sets, the best of them, the speed of training and, with ``--demo``, what the demo prints.
+Those are the sets, the best of them, what quantisation costs, the speed of training and, with ``--demo``, what the demo
+prints.
 
 The speed comes from docs/benchmark/benchmark.json, which ``zoo benchmark train -o docs/benchmark`` measures anew.
 ``--check`` changes nothing and exits with 1 if one of them does not say what the cards and that file say.
@@ -19,6 +20,7 @@ import subprocess
 import sys
 
 import quality
+import quantized
 
 import zoo
 
@@ -132,7 +134,12 @@ def main():
     arguments = parser.parse_args()
     old = {path: path.read_text(encoding="utf-8") if path.is_file() else "" for path in (README, RESULTS, VERSIONS)}
     readme = old[README]
-    for part, content in (("catalog", catalog_table), ("quality", quality.table), ("training", training_table)):
+    for part, content in (
+        ("catalog", catalog_table),
+        ("quality", quality.table),
+        ("quantization", quantized.table),
+        ("training", training_table),
+    ):
         readme = replaced(readme, part, content())
     new = {README: readme, RESULTS: results(), VERSIONS: versions(old[VERSIONS])}
     if arguments.check:

@@ -88,6 +88,40 @@ class TestVerify:
         verification.rewrite(catalog.name)
         assert {name: (catalog / name).read_bytes() for name in before} == before
 
+    def test_what_quantisation_costs(self, catalog, monkeypatch):
+        with pytest.raises(IntegrityError, match="says nothing about quantised files. .*--quantize"):
+            verification.verify_quantization(catalog.name)
+        verification.quantize(catalog.name)
+        card, test = zoo.card(catalog.name), zoo.data.load("digits", "test")
+        measured = card.quantization
+        assert measured["samples"] == len(test)
+        assert list(measured["files"]) == ["float32", "float16", "dynamic", "int8"]
+        assert measured["files"]["float32"]["mse"] == pytest.approx(card.metrics["mse"], rel=1e-5)
+        # The same by another way: the file and its reconstructions.
+        report = zoo.export(zoo.load(catalog.name), catalog / "exported", "tflite", quantization="int8")
+        phone = zoo.lite.load(catalog / "exported" / "model.tflite")
+        x = test.images.astype("float32")
+        int8 = measured["files"]["int8"]
+        assert int8["mse"] == pytest.approx(np.mean((phone.reconstruct(x) - x) ** 2), rel=1e-4)
+        assert int8["size_bytes"] == report.files["tflite"].size_bytes
+        text = (catalog / "README.md").read_text()
+        change = int8["mse"] / measured["files"]["float32"]["mse"] - 1
+        assert f"| int8 | {int8['size_bytes']:,} (" in text
+        assert f" {int8['mse']:.5f} ({change:+.2%}) |" in text
+        monkeypatch.setattr(verification, "_measured_losses", lambda name: measured)
+        verification.verify_quantization(catalog.name)
+        _change(catalog / "metadata.json", lambda m: m["quantization"]["files"]["int8"].update(mse=int8["mse"] * 1.01))
+        with pytest.raises(IntegrityError, match="states mse .* for its int8 file. Measured: .*--quantize"):
+            verification.verify_quantization(catalog.name)
+
+    def test_a_set_that_quantises_badly_is_named(self, catalog, monkeypatch):
+        monkeypatch.setattr("zoo.exporting.task._WORSE_ERROR", -1)
+        verification.quantize(catalog.name)
+        mse = zoo.card(catalog.name).quantization["files"]["int8"]["mse"]
+        text = (catalog / "README.md").read_text()
+        assert "**The int8 file quantises badly: mse rises from " in text
+        assert f" to {mse:.5g}.**" in text
+
 
 def test_golden_outputs_are_those_of_the_first_test_samples(made):
     model, test = zoo.load(made), zoo.data.load("digits", "test")

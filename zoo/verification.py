@@ -2,16 +2,19 @@
 
 import dataclasses
 
-from zoo import data, plots
+from zoo import data, files, plots
 from zoo.catalog import golden
-from zoo.catalog.card import GOLDEN, card, catalog_directory
+from zoo.catalog.card import GOLDEN, PICTURE, card, catalog_directory
 from zoo.catalog.load import load
-from zoo.catalog.save import save
+from zoo.catalog.save import save, write_card
 from zoo.errors import DataNotFoundError, IntegrityError
 from zoo.evaluation import evaluate
 
 # Relative and absolute: sums of float32 come in another order on other machines, and a neighbour may change.
 _RELATIVE, _ABSOLUTE = 1e-3, 2e-3
+# The same of the accuracy among a fifth as many samples.
+_NEIGHBOURS = 5e-3
+_QUANTIZE = "Write it anew with scripts/evaluate.py --quantize."
 
 
 def verify(name, *, metrics=True):
@@ -61,6 +64,44 @@ def rewrite(name):
     if new.sha256 != old.sha256:
         raise IntegrityError(f"Weights of {name!r} changed in being written again: another version of Keras or HDF5?")
     return new
+
+
+def quantize(name):
+    """Export a set of the catalog in every quantization, and write what that costs into its card.
+
+    The converter leaks memory: call it for many sets in processes of their own.
+    """
+    new = dataclasses.replace(card(name), quantization=_measured_losses(name))
+    with files.staged(catalog_directory() / name) as staging:
+        write_card(new, staging, PICTURE)
+    return new
+
+
+def verify_quantization(name):
+    """Check what the card of a set says about its quantised files, by exporting them again.
+
+    Raises:
+        IntegrityError: a size or a metric is not what the card says.
+    """
+    stated, measured = card(name).quantization, _measured_losses(name)
+    if not stated:
+        raise IntegrityError(f"The card of {name!r} says nothing about quantised files. {_QUANTIZE}")
+    for mode, values in measured["files"].items():
+        for key, value in values.items():
+            said = stated["files"].get(mode, {}).get(key, float("nan"))
+            # One neighbour more or less is no other file, nor are the converter's some bytes.
+            allowed = _NEIGHBOURS if key == "knn_accuracy" else _RELATIVE * value
+            if not abs(said - value) <= allowed:
+                raise IntegrityError(
+                    f"The card of {name!r} states {key} {said:.5g} for its {mode} file. Measured: {value:.5g}."
+                    f" {_QUANTIZE}"
+                )
+
+
+def _measured_losses(name):
+    from zoo.exporting import losses
+
+    return losses.measure(load(name))
 
 
 def draw(name, path, *, dpi=120):

@@ -1,3 +1,7 @@
+import pathlib
+import statistics
+import sys
+
 import pytest
 
 import zoo
@@ -5,6 +9,10 @@ from tests.base import ZooTest
 from zoo import verification
 from zoo.catalog.card import catalog_directory
 from zoo.errors import DataNotFoundError, UnknownNameError
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "scripts"))
+
+import quantized
 
 NAMES = zoo.list_pretrained()
 
@@ -33,6 +41,22 @@ class TestCatalog(ZooTest):
         measured = verification.verify(name)
         assert len(measured) >= 14
         self.run_pretrained_test(name, dataset=zoo.card(name).dataset["name"])
+
+    @pytest.mark.needs_dataset("mnist")
+    def test_what_quantisation_costs_is_measured_again(self):
+        verification.verify_quantization("mnist-feed-forward-8")
+
+    def test_quantisation_costs_little(self):
+        cards = [zoo.card(name) for name in NAMES]
+        for card in cards:
+            assert list(card.quantization["files"]) == ["float32", "float16", "dynamic", "int8"], card.name
+            if card.parameters > 100_000:
+                files = card.quantization["files"]
+                assert files["int8"]["size_bytes"] <= 0.35 * files["float32"]["size_bytes"], card.name
+        assert statistics.median(quantized.ratio(card, "int8", "mse") for card in cards) <= 1.01
+        labelled = [card for card in cards if "knn_accuracy" in quantized.full(card)]
+        assert len(labelled) >= len(cards) - 1
+        assert statistics.median(quantized.change(card, "int8") for card in labelled) >= -0.2
 
     def test_small_and_nothing_besides(self):
         files = [path for path in catalog_directory().rglob("*") if path.is_file()]

@@ -32,6 +32,8 @@ class Card:
         license: SPDX identifier of the weights' licence.
         description: one sentence.
         reproduction: {"command", "seconds", "machine", "versions"}: how it was made.
+        quantization: {"samples", "files", "warnings"}: what `zoo.exporting.losses.measure` found out about the set as
+            .tflite file, with and without quantisation; empty if nobody looked.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Card:
     license: str = ""
     description: str = ""
     reproduction: dict = dataclasses.field(default_factory=dict)
+    quantization: dict = dataclasses.field(default_factory=dict)
 
 
 def catalog_directory():

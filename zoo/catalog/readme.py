@@ -64,11 +64,39 @@ def readme(card, picture=None):
     if card.metrics:
         lines += ["", "Measured on the whole test split:", "", "| metric | value | beside |", "|---|---|---|"]
         lines += [_metric(name, card.metrics) for name in card.metrics if not _is_baseline(name)]
+    if card.quantization:
+        lines += ["", *_quantization(card.quantization)]
     if card.reproduction:
         made = card.reproduction
         versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
         lines += ["", f"Reproduce: `{made['command']}` ({made['seconds']:.0f} s on {made['machine']}; {versions})."]
     return "\n".join(lines) + "\n"
+
+
+def _quantization(measured):
+    """The section on the .tflite files: their sizes, and what quantisation costs."""
+    files, full = measured["files"], measured["files"]["float32"]
+    metrics = [name for name in full if name != "size_bytes"]
+    lines = [
+        f"As one .tflite file (encoder, decoder, reconstruction, score), on {measured['samples']:,} test samples:",
+        "",
+        f"| quantization | bytes | {' | '.join(_METRICS[name][0] for name in metrics)} |",
+        "|---|---:|" + "---:|" * len(metrics),
+    ]
+    for mode, values in files.items():
+        cells = [f"{values['size_bytes']:,}", *(_METRICS[name][1].format(values[name]) for name in metrics)]
+        if values is not full:
+            changes = [f"{values['size_bytes'] / full['size_bytes']:.0%}"]
+            changes += [_change(name, values[name], full[name]) for name in metrics]
+            cells = [f"{cell} ({change})" for cell, change in zip(cells, changes, strict=True)]
+        lines.append(f"| {mode} | {' | '.join(cells)} |")
+    if "knn_accuracy" in metrics:
+        lines += ["", "The neighbours are sought among half of these samples, so there are fewer than above."]
+    return lines + [line for warning in measured["warnings"] for line in ("", f"**{warning}**")]
+
+
+def _change(name, value, before):
+    return f"{100 * (value - before):+.1f} points" if "accuracy" in name else f"{value / before - 1:+.2%}"
 
 
 def _is_baseline(name):

@@ -26,7 +26,7 @@ def save(model, directory, *, samples=None, **metadata):
         samples: Source of test samples. With it the set also gets a picture for its card, and the outputs for the
             first few samples, by which `scripts/evaluate.py --verify` knows whether it still computes the same.
         **metadata: what the card shall say: name (default: the directory's), version, description, license, dataset,
-            recipe, metrics, history, reproduction, as in `zoo.Card`.
+            recipe, metrics, history, reproduction, quantization, as in `zoo.Card`.
 
     Returns:
         zoo.Card.
@@ -67,15 +67,19 @@ def save(model, directory, *, samples=None, **metadata):
             sha256=files.sha256(weights),
             **{"name": pathlib.Path(directory).absolute().name, **metadata},
         )
-        described = dataclasses.asdict(card)
-        _write_json(staging / CONFIG, described.pop("config"))
-        _write_json(staging / METADATA, described)
+        write_card(card, staging, PICTURE if samples is not None else None)
         if samples is not None:
             golden.write(staging / GOLDEN, model, samples)
             plots.save(plots.of_set(card, model, samples), staging / PICTURE)
-        text = readme(card, picture=PICTURE if samples is not None else None)
-        (staging / README).write_text(text, encoding="utf-8")
     return card
+
+
+def write_card(card, directory, picture):
+    """Write what a card says: config, metadata and README, which shows the file `picture` unless that is None."""
+    described = dataclasses.asdict(card)
+    for name, content in ((CONFIG, described.pop("config")), (METADATA, described)):
+        (directory / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    (directory / README).write_text(readme(card, picture), encoding="utf-8")
 
 
 def _input(model):
@@ -87,7 +91,3 @@ def _input(model):
         "preprocessing": f"{preprocessing}, channels last",
         "latent_shape": list(model.latent_shape),
     }
-
-
-def _write_json(path, content):
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
