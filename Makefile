@@ -23,6 +23,7 @@ paper: install  ## do the paper's experiments again: docs/paper.md
 
 verify: install  ## recompute every number of every card
 	$(VENV)/bin/python scripts/evaluate.py --verify
+	$(VENV)/bin/python scripts/evaluate.py --verify-quantization
 	$(VENV)/bin/python scripts/update_readme.py --check
 
 lint: install
