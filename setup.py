@@ -22,7 +22,7 @@ setup(
     include_package_data=False,
     entry_points={"console_scripts": ["zoo=zoo.cli:main"]},
     install_requires=[
-        "tensorflow>=2.20,<2.22",
+        "tensorflow>=2.21,<2.22",  # 2.20 dies of a segmentation fault in the XLA-compiled training loop
         "keras>=3.15,<4",
         "tensorflow-datasets>=4.9.9,<5",
         "importlib_resources>=6",  # tensorflow-datasets 4.9 imports it without declaring it
