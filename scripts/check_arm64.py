@@ -68,11 +68,10 @@ def main(arguments=None):
     try:
         if options.samples < 1:
             raise zoo.ZooError(f"--samples must be at least 1. Received: {options.samples}.")
-        cards = [zoo.card(name) for name in options.names or SETS]
+        results = check([zoo.card(name) for name in options.names or SETS], options)
     except zoo.ZooError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
-    results = check(cards, options)
     (options.state / "result.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     print(text(results))
     if not options.names and options.samples == parser.get_default("samples"):

@@ -69,18 +69,15 @@ own_apt() {
 unpack() {
     [ ! -e "$2/.complete" ] || return 0
     echo "Fetching ${*:3} for $1 ..." >&2
-    rm -rf "$2" && mkdir -p "$2"
+    rm -rf "$2" "$state/apt-$1" && mkdir -p "$2"
     own_apt "$1" update || return 1
-    rm -f "$state/apt-$1/archives"/*.deb
-    if [ "$1" = arm64 ]; then
-        own_apt "$1" install --yes --download-only --no-install-recommends "${@:3}" || return 1
-    else # statically linked: what it depends on is not needed
-        (cd "$state/apt-$1/archives" && own_apt "$1" download "${@:3}") || return 1
-    fi
+    own_apt "$1" install --yes --download-only --no-install-recommends "${@:3}" || return 1
     for package in "$state/apt-$1/archives"/*.deb; do
         dpkg-deb -x "$package" "$2" || return 1
     done
+    [ -e "$2/lib" ] || ln -s usr/lib "$2/lib" # as a newer Debian has it; no package brings this link
     touch "$2/.complete"
+    rm -rf "$state/apt-$1"
 }
 
 if [ -z "$emulator" ]; then

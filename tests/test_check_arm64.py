@@ -1,6 +1,8 @@
 """scripts/check_arm64.sh where there is no emulator, and what scripts/check_arm64.py makes of two processors."""
 
+import argparse
 import copy
+import importlib.metadata
 import json
 import os
 import pathlib
@@ -84,7 +86,7 @@ def test_no_packages_for_arm(checkout):
     checkout.has("qemu-aarch64", "exit 0")
     checkout.has("python", f'[ "$1 $2" != "-m pip" ] || exit 1; exec {sys.executable} "$@"')
     names = ("ai-edge-litert", "flatbuffers", "numpy")
-    wanted = " ".join(f"{name}=={check_arm64.importlib.metadata.version(name)}" for name in names)
+    wanted = " ".join(f"{name}=={importlib.metadata.version(name)}" for name in names)
     checkout.refuses(f"pip cannot fetch {wanted} for aarch64")
 
 
@@ -144,7 +146,7 @@ def test_both_sides_run_the_same_files(version, told, tmp_path, monkeypatch, mni
     folder = state / "files" / f"{SET}-float32-{check_arm64._digest(card)}"
     zoo.export(zoo.load(SET), folder, "tflite")  # as an earlier run would have left it
     packages = os.pathsep.join(path for path in sys.path if path)
-    options = check_arm64.argparse.Namespace(state=state, samples=7, emulator=str(tmp_path / "qemu"), packages=packages)
+    options = argparse.Namespace(state=state, samples=7, emulator=str(tmp_path / "qemu"), packages=packages)
     results = check_arm64.check([card], options)
 
     cores = os.cpu_count()
@@ -220,7 +222,7 @@ def test_a_difference_is_written_and_fails(tmp_path, monkeypatch, capsys):
     assert check_arm64.main(["--state", str(tmp_path)]) == 1
     sentence = f"- {name}, int8, cortex-a76, encode: 1 of 1,024 values differ, by up to 0.25 (allowed: 0)."
     for text in (capsys.readouterr().out, (tmp_path / "DOCUMENT").read_text(encoding="utf-8")):
-        assert "**Outside what is allowed:**\n" + sentence in text
+        assert "**Outside what is allowed:**\n\n" + sentence in text
         assert "Everything is within" not in text
         assert "| 1 of " in next(line for line in text.splitlines() if line.startswith(f"| {name} "))
     assert json.loads((tmp_path / "RESULTS").read_text(encoding="utf-8")) == changed

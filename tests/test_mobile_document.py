@@ -140,22 +140,14 @@ def test_raw_input_and_parts_are_as_the_document_says(file, tmp_path):
 
 def test_minimum_runtimes_are_as_the_document_says(mnist_like, tmp_path):
     """Of a model with convolutions and dense layers, which ask for the newest."""
-    stated = re.search(
-        r"needs a runtime of ([\d.]+) or newer.*all but `dynamic` ask for ([\d.]+) at most", TEXT
-    ).groups()
+    pattern = r"needs a runtime of ([\d.]+) or newer.*all but `dynamic` ask for ([\d.]+) at most"
+    dynamic, others = (tuple(map(int, version.split("."))) for version in re.search(pattern, TEXT).groups())
     needed = {}
     for mode in (None, "float16", "dynamic", "int8"):
-        calibration = mnist_like[:1000] if mode == "int8" else None
-        zoo.export(
-            zoo.load("mnist-convolutional-8"),
-            tmp_path / str(mode),
-            "tflite",
-            quantization=mode,
-            calibration=calibration,
-            samples=mnist_like[:100],
-        )
+        options = {"calibration": mnist_like[:20], "force": True} if mode == "int8" else {}
+        model = zoo.load("mnist-convolutional-8")
+        zoo.export(model, tmp_path / str(mode), "tflite", quantization=mode, samples=mnist_like[:20], **options)
         needed[mode] = minimum_runtime(tmp_path / str(mode) / "model.tflite")[:2]
-    dynamic, others = (tuple(map(int, version.split("."))) for version in stated)
     assert needed.pop("dynamic") == dynamic
     assert max(needed.values()) == others
 
