@@ -65,6 +65,8 @@ def main(arguments=None):
     if options.run:
         run_here(options.run)
         return 0
+    if options.state is None:
+        parser.error("start scripts/check_arm64.sh")
     try:
         if options.samples < 1:
             raise zoo.ZooError(f"--samples must be at least 1. Received: {options.samples}.")
