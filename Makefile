@@ -45,3 +45,7 @@ $(VENV)/.installed: requirements.lock setup.py
 
 clean:
 	rm -rf $(VENV) build dist demo exported trained paper-state *.egg-info
+
+.PHONY: arm64
+arm64: install  ## run exported files on emulated 64-bit ARM: docs/mobile.md
+	PYTHON=$(VENV)/bin/python scripts/check_arm64.sh
