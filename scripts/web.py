@@ -22,7 +22,7 @@ def main():
 
 
 @main.command()
-@click.option("--model", "names", multiple=True, default=tuple(models.TITLES), help="Set to offer; repeat for several.")
+@click.option("--model", "names", multiple=True, default=tuple(models.SHOWN), help="Set to offer; repeat for several.")
 @click.option(
     "--dataset",
     default="auto",

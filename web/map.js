@@ -15,10 +15,11 @@ export class LatentMap {
     this.#points = latents.map((latent) => this.#place(latent));
   }
 
-  // Indices of the test digits whose latent features are nearest, the nearest first.
+  // Indices of the test digits whose latent features are nearest, the nearest first; without the same digit itself.
   nearest(latent, count) {
     const distances = this.#latents.map((other) => other.reduce((sum, value, i) => sum + (value - latent[i]) ** 2, 0));
-    return distances.map((_, index) => index).sort((a, b) => distances[a] - distances[b]).slice(0, count);
+    const others = [...distances.keys()].filter((index) => distances[index] > 0);
+    return others.sort((a, b) => distances[a] - distances[b]).slice(0, count);
   }
 
   // Draw every test digit as its label, and the drawing's own place if there is one.
@@ -55,11 +56,11 @@ export class LatentMap {
     return axes.map((axis) => axis.reduce((sum, weight, i) => sum + weight * (latent[i] - mean[i]), 0));
   }
 
-  // All but the outermost hundredth of the test digits fill the canvas.
+  // The test digits fill the canvas.
   #scale(width, height) {
     const [x, y] = [0, 1].map((axis) => {
-      const sorted = this.#points.map((point) => point[axis]).sort((a, b) => a - b);
-      return [sorted[Math.floor(sorted.length * 0.005)], sorted[Math.ceil(sorted.length * 0.995) - 1]];
+      const values = this.#points.map((point) => point[axis]);
+      return [Math.min(...values), Math.max(...values)];
     });
     const along = (value, [low, high], size) => MARGIN + ((value - low) / (high - low)) * (size - 2 * MARGIN);
     return (point) => [along(point[0], x, width), height - along(point[1], y, height)];

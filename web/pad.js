@@ -43,6 +43,11 @@ export class Pad {
     return framed(ink, this.#size, this.#size);
   }
 
+  // Whether nothing is drawn.
+  get blank() {
+    return !this.pixels().some((pixel) => pixel > 0);
+  }
+
   clear() {
     this.#erase();
     this.#changed(true);
