@@ -1,11 +1,9 @@
 #!/usr/bin/env python
-"""Build and serve the page in `web/`, where exported models run in the browser: ``scripts/web.py build`` and ``serve``.
-
-``make web`` does both.
-"""
+"""Build and serve the page in `web/`, where exported models run in the browser. `make web` does both."""
 
 import contextlib
 import pathlib
+import threading
 import time
 
 import click
@@ -44,10 +42,28 @@ def build(names, dataset):
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 def serve(port):
     """Serve the page to this machine's browsers until Ctrl-C."""
-    with server.open_server(WEB, port) as opened:
+    with contextlib.suppress(KeyboardInterrupt), server.open_server(WEB, port) as opened:
         click.echo(f"Open {server.address(opened)} in a browser. Ctrl-C ends.")
-        with contextlib.suppress(KeyboardInterrupt):
-            opened.serve_forever()
+        opened.serve_forever()
+
+
+@main.command()
+@click.option(
+    "-o",
+    "--output",
+    default=WEB.parent / "docs" / "web.png",
+    type=click.Path(path_type=pathlib.Path),
+    show_default="docs/web.png",
+)
+def screenshot(output):
+    """Take the README's picture of the page, with the machine's own Chromium."""
+    from website.screenshot import take
+
+    with server.open_server(WEB) as opened:
+        threading.Thread(target=opened.serve_forever, daemon=True).start()
+        take(server.address(opened), output)
+        opened.shutdown()
+    click.echo(f"Wrote {output}, {output.stat().st_size / 1000:.0f} kB.")
 
 
 if __name__ == "__main__":

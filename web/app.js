@@ -195,23 +195,21 @@ async function compute(using) {
   const rebuilt = await timed(model, seen);
   const latent = await model.run("encode", seen);
   const [score] = await model.run("score", seen);
-  const { blank } = pad;
+  const blank = !clean.some((pixel) => pixel > 0);
   return { using, clean, deviation, seen, rebuilt, latent, score, blank, nearest: map.nearest(latent, NEAREST) };
 }
 
 // Show the last result, in the colours and sizes of now.
 function redraw() {
   if (!current) return;
-  const { using, clean, deviation, seen, rebuilt, latent, score, blank, nearest } = current;
+  const { using, deviation, seen, rebuilt, latent, score, blank, nearest } = current;
   const { entry, file, map, limit } = using;
   const palette = colours();
   paint($("seen"), seen);
   paint($("rebuilt"), rebuilt);
   $("noise-value").textContent = deviation.toFixed(2);
   $("rebuilt-title").textContent = deviation ? "Denoised" : "Reconstruction";
-  $("denoising").textContent = deviation
-    ? `Error against the drawing without noise: ${meanSquaredError(clean, seen).toFixed(4)} before, ${meanSquaredError(clean, rebuilt).toFixed(4)} after.`
-    : "";
+  $("denoising").textContent = deviation ? `Against the drawing without noise. ${denoised()}` : "";
   bars($("latent"), latent, limit, palette);
   $("latent-text").textContent = latentText(latent);
   map.draw($("map"), catalog.labels, blank ? null : latent, palette);
@@ -250,9 +248,17 @@ function guess() {
 
 function summary() {
   if (current.blank) return "Ready. Draw a digit.";
+  if (current.deviation) return `Under the noise it looks like a ${guess().label}. ${denoised()}`;
   if (!isNormal()) return `Not like the digits that it knows: score ${current.score.toFixed(4)}.`;
   const { label, count } = guess();
   return `Looks like a ${label}: ${count} of the ${NEAREST} nearest digits. Normal, score ${current.score.toFixed(4)}.`;
+}
+
+// How far input and reconstruction are from the drawing without noise.
+function denoised() {
+  const { clean, seen, rebuilt } = current;
+  const [before, after] = [seen, rebuilt].map((pixels) => meanSquaredError(clean, pixels).toFixed(4));
+  return `Error ${before} before, ${after} after.`;
 }
 
 function latentText(latent) {

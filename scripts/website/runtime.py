@@ -55,8 +55,8 @@ def fetch(directory):
     npm = shutil.which("npm")
     if npm is None:
         raise DataNotFoundError(
-            "npm is not installed, and LiteRT.js, the runtime of the page, comes through it. Install it (Debian: apt-get"
-            " install npm), then try again."
+            "npm is not installed, and LiteRT.js, the runtime of the page, comes through it. Install it"
+            " (Debian: apt-get install npm), then try again."
         )
     with files.staged(directory) as staging, tempfile.TemporaryDirectory() as downloads:
         (staging / "wasm").mkdir()
@@ -85,7 +85,10 @@ def _check(archive, package, integrity):
     digest = hashlib.sha512(archive.read_bytes()).digest()
     received = f"sha512-{base64.b64encode(digest).decode()}"
     if received != integrity:
-        raise IntegrityError(f"{package} {VERSION} is not the package it was: expected {integrity}. Received {received}.")
+        raise IntegrityError(
+            f"{package} {VERSION} is not the package it was: expected {integrity}. Received {received}."
+            " Check npm's registry setting."
+        )
 
 
 def _manifest(directory):

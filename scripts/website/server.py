@@ -45,11 +45,15 @@ def open_server(directory, port=0):
     """
     directory = pathlib.Path(directory)
     if not (directory / "models" / "models.json").is_file():
-        raise DataNotFoundError(f"There are no models in {str(directory)!r} yet: run make web, or scripts/web.py build.")
+        raise DataNotFoundError(
+            f"There are no models in {str(directory)!r} yet: run make web, or scripts/web.py build."
+        )
     try:
         return http.server.ThreadingHTTPServer((HOST, port), functools.partial(_Handler, directory=str(directory)))
     except OSError as error:
-        raise OutputError(f"Port {port} of this machine cannot be used: {error.strerror}. Choose another, --port.") from error
+        raise OutputError(
+            f"Port {port} of this machine cannot be used: {error.strerror}. Choose another, --port."
+        ) from error
 
 
 def address(server):

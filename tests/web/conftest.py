@@ -1,45 +1,27 @@
 """A real Chromium on the page that `scripts/web.py build` has made: `make test-web` does both."""
 
 import pathlib
-import shutil
 import sys
 import threading
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 ROOT = pathlib.Path(__file__).parents[2]
 WEB = ROOT / "web"
 sys.path.insert(0, str(ROOT / "scripts"))
-
-READY = "#app[data-state=ready][aria-busy=false]"
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
-_FLAGS = [
-    "--no-sandbox",  # Chromium refuses to run as root with it, and this page is our own
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from website import browser, server  # noqa: E402
+from website.browser import READY  # noqa: E402
 
 
 @pytest.fixture(scope="session")
 def chromium():
-    path = next(filter(None, map(shutil.which, _NAMES)), None)
-    assert path, f"None of {_NAMES} is installed (Debian: apt-get install chromium). `make test-web` does it as root."
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=_FLAGS)
-        yield browser
-        browser.close()
+    with browser.chromium() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")
 def site():
     """Address of the served page."""
-    from website import server
-
     with server.open_server(WEB) as opened:
         threading.Thread(target=opened.serve_forever, daemon=True).start()
         yield server.address(opened)
