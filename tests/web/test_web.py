@@ -267,6 +267,29 @@ def test_a_stroke_is_a_one_and_can_be_cleared(visit, draw, options):
     assert page.inner_text("#verdict") == "Nothing drawn yet"
 
 
+def test_a_stroke_follows_the_pointer(visit):
+    """Down and to the right: an L, with nothing between its ends."""
+    made = visit()
+    page = made.open()
+    page.click("#clear")
+    box = page.locator("#pad").bounding_box()
+    path = [(0.3, 0.2), (0.3, 0.8), (0.7, 0.8)]
+    (x, y), *others = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in path]
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for x, y in others:
+        page.mouse.move(x, y, steps=6)
+    page.mouse.up()
+    page.mouse.move(box["x"] + 5, box["y"] + 5)  # the pen is up
+    made.wait()
+    seen = grey(page, "seen").reshape(28, 28) > 128
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    shape = seen[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    assert shape[:, 0:2].mean() > 0.9
+    assert shape[-2:].mean() > 0.9
+    assert not shape[:-4, 4:].any()
+
+
 def test_a_test_digit_can_be_drawn_on(visit):
     made = visit()
     page = made.open()
