@@ -9,13 +9,14 @@ import pathlib
 import zoo
 from website.exporting import ENTRY, QUANTILE, export
 from zoo import files
+from zoo.terminal import load_tensorflow
 
 # What the page offers, in its order: names of sets, with a title and what to try.
 SHOWN = {
     "mnist-convolutional-16": ("Convolutional", "Draw a digit in your own hand, then something that is none."),
     "mnist-deep-feed-forward-16": ("Dense", "The fastest: three dense layers on each side."),
     "mnist-denoising-gaussian-32": ("Denoiser", "Move the noise slider: it was trained on a noise of 0.55."),
-    "mnist-denoising-affine-gaussian-64": ("Straightener", "Draw a tilted digit: it comes back upright."),
+    "mnist-denoising-affine-gaussian-64": ("Straightener", "Draw a tilted digit: it comes back straighter, if a little blurred."),
     "mnist-sparse-topk-1000": ("Sparse", "Of its thousand features only 25 are active at a time."),
 }
 _LIST, _DIGITS, _LABELS = "models.json", "digits.bin", "labels.json"
@@ -42,8 +43,11 @@ def build(directory, names=tuple(SHOWN), dataset="auto", progress=print):
     cards = [zoo.card(name) for name in names]
     stale = [card.name for card in cards if not _is_fresh(directory / card.name, _key(card, dataset))]
     if stale or not (directory / _DIGITS).is_file():
+        load_tensorflow()
         digits = samples.load(dataset)
         shown = digits.shown
+        if dataset == "auto" and shown.name == "digits":
+            progress("MNIST cannot be had: the embedded digits serve instead. (--dataset mnist says why.)")
         directory.mkdir(parents=True, exist_ok=True)
         (directory / _DIGITS).write_bytes(shown.images.tobytes())
         labels = directory / _LABELS
