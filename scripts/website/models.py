@@ -14,9 +14,12 @@ from zoo.terminal import load_tensorflow
 # What the page offers, in its order: names of sets, with a title and what to try.
 SHOWN = {
     "mnist-convolutional-16": ("Convolutional", "Draw a digit in your own hand, then something that is none."),
-    "mnist-deep-feed-forward-16": ("Dense", "The fastest: three dense layers on each side."),
+    "mnist-deep-feed-forward-16": ("Dense", "Only dense layers: a larger file, a quick answer."),
     "mnist-denoising-gaussian-32": ("Denoiser", "Move the noise slider: it was trained on a noise of 0.55."),
-    "mnist-denoising-affine-gaussian-64": ("Straightener", "Draw a tilted digit: it comes back straighter, if a little blurred."),
+    "mnist-denoising-affine-gaussian-64": (
+        "Straightener",
+        "Draw a tilted digit: it comes back straighter, but blurred.",
+    ),
     "mnist-sparse-topk-1000": ("Sparse", "Of its thousand features only 25 are active at a time."),
 }
 _LIST, _DIGITS, _LABELS = "models.json", "digits.bin", "labels.json"
