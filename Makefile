@@ -1,4 +1,4 @@
-# `make demo` and `make test` do all of their own set-up.
+# `make demo`, `make test` and `make web` do all of their own set-up.
 VENV ?= .venv
 PYTHON ?= python3
 # Prepared datasets beside the checkout, if there are any; otherwise TFDS downloads what is asked for.
@@ -10,13 +10,32 @@ export ZOO_DATA_DIR ?= $(abspath ../shared/data)
 endif
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test lint install format clean paper verify
+.PHONY: demo test web test-web browser lint install format clean paper verify arm64
 
 demo: install  ## fine-tune a pretrained encoder on a few real digits, export it, run it as a phone would
 	$(VENV)/bin/zoo demo
 
 test: install lint  ## linter and all tests
 	$(VENV)/bin/python -m pytest
+
+web: install  ## the page that runs exported models in the browser: build what is missing, and serve it
+	$(VENV)/bin/python scripts/web.py build
+	$(VENV)/bin/python scripts/web.py serve
+
+test-web: install browser  ## that page, in a real Chromium
+	$(VENV)/bin/python scripts/web.py build
+	$(VENV)/bin/python -m pytest tests/web
+
+browser:  ## what test-web needs of the system; Debian's packages, as root, where something is missing
+	@missing=$$(for name in chromium npm; do command -v $$name >/dev/null || echo $$name; done); \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+		echo "Missing:" $$missing"; install it and try again (Debian: apt-get install" $$missing")." >&2; exit 2; \
+	fi; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing
+
+arm64: install  ## run exported files on emulated 64-bit ARM, and write what was found into docs/mobile.md
+	PYTHON=$(VENV)/bin/python scripts/check_arm64.sh
 
 paper: install  ## do the paper's experiments again: docs/paper.md
 	$(VENV)/bin/python scripts/reproduce_paper.py
@@ -44,8 +63,4 @@ $(VENV)/.installed: requirements.lock setup.py
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist demo exported trained paper-state *.egg-info
-
-.PHONY: arm64
-arm64: install  ## run exported files on emulated 64-bit ARM: docs/mobile.md
-	PYTHON=$(VENV)/bin/python scripts/check_arm64.sh
+	rm -rf $(VENV) build dist demo exported trained paper-state arm64-state web/models web/vendor *.egg-info

@@ -42,7 +42,7 @@ setup(
         "tqdm>=4.66,<5",
     ],
     extras_require={
-        "test": ["pytest>=8,<10", "ruff>=0.9", "build>=1.2,<2"],
+        "test": ["pytest>=8,<10", "ruff>=0.9", "build>=1.2,<2", "playwright>=1.50,<2"],
         "bench": ["torch>=2.4", "pythae>=0.1.2"],  # competitors of `zoo benchmark train`
     },
     classifiers=[
