@@ -70,7 +70,7 @@ def train(models, repeats, samples, skip_plot, output, stored, as_json):
     "--model", "models", multiple=True, help="Set to measure; repeat for several [default: all dense, three others]."
 )
 @click.option(
-    "--repeats", default=5, show_default=True, type=click.IntRange(min=1), help="Measured turns of each runtime."
+    "--repeats", default=3, show_default=True, type=click.IntRange(min=1), help="Measured turns of each runtime."
 )
 @click.option(
     "--threads",

@@ -19,7 +19,7 @@ from zoo.benchmark.runners import BATCH_SIZE, RUNNERS
 from zoo.errors import unknown_name
 
 CONVOLUTIONAL = ("mnist-convolutional-16", "mnist-denoising-gaussian-32", "cifar10-jpeg-convolutional-128")
-_CALLS = 500  # timed calls of single samples per turn
+_CALLS = 300  # timed calls of single samples per turn
 _STARTS = 3
 _EXPORTERS = 2  # processes that export at once
 _MUCH = 0.1  # cores busy with other processes that are worth a warning
@@ -31,7 +31,7 @@ def default_sets():
     return [name for name in zoo.list_pretrained() if is_dense(zoo.card(name).config)] + list(CONVOLUTIONAL)
 
 
-def run(output, names=(), *, repeats=5, threads=(1, 2), command=""):
+def run(output, names=(), *, repeats=3, threads=(1, 2), command=""):
     """Measure, and write ``benchmark.json``, ``export.md`` and ``latency.png`` to `output`.
 
     Args:
@@ -69,8 +69,11 @@ def run(output, names=(), *, repeats=5, threads=(1, 2), command=""):
         "sets": {},
     }
     with tempfile.TemporaryDirectory() as directory:
+        _tell(f"exporting {len(names)} set{'s' * (len(names) > 1)}")
         exported = _exported(names, pathlib.Path(directory))
+        _tell("start-up")
         results["start_up"] = _start_up(exported[names[0]][0], threads)
+        _tell("latency and throughput")
         measured = _measured(exported, threads, repeats)
         for name, rows in measured.items():
             results["sets"][name] = {**exported[name][1], **rows}
@@ -162,7 +165,7 @@ def _rotated(order, turn):
 
 
 def _bar(total, title):
-    return tqdm(total=total, desc=title, leave=False, file=sys.stderr)
+    return tqdm(total=total, desc=title, leave=False, disable=None, file=sys.stderr)
 
 
 def _tell(line):

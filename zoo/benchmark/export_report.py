@@ -79,9 +79,7 @@ def told(result):
     """One line on a measured set, for the progress."""
     return "; ".join(
         f"{_threads(threads)}: "
-        + ", ".join(
-            f"{name} {_microseconds(_p50(row['threads'][threads]))}" for name, row in result["runtimes"].items()
-        )
+        + ", ".join(f"{name} {_time(_p50(row['threads'][threads]))}" for name, row in result["runtimes"].items())
         for threads in result["reach"]
     )
 
@@ -143,8 +141,8 @@ def _introduction(results):
         " whose p99 is close to its slowest call). Before they were timed, all were compared with Keras on the same"
         " samples.",
         "ONNX Runtime and LiteRT are called as `zoo.lite.load(file).reconstruct(sample)`, which checks the sample; then"
-        ' once more ("alone") by their own Python interfaces, `session.run` and LiteRT\'s signature runner. ONNX Runtime'
-        " has all its graph optimisations, and alone the faster of spinning and waiting threads. The compiled call is a"
+        ' once more ("alone") by their own Python interfaces, `session.run` and a signature runner. ONNX Runtime has'
+        " all its graph optimisations, and alone the faster of spinning and waiting threads. The compiled call is a"
         " `tf.function` with XLA or without, whichever is faster. The SavedModel is called by its signature.",
         f"samples/s: {results['throughput_samples']:,} samples in batches of {results['batch_size']}. The .tflite files"
         " have a batch of 1, as zoo.export writes them by default: they take the samples one by one.",
@@ -161,7 +159,7 @@ def _reached(results):
         for threads, ratios in result["reach"].items():
             times = [_p50(result["runtimes"][runtime]["threads"][threads]) for runtime in (INT8, ONNX, PREDICT)]
             cells = [goal.text(ratios[goal.key]) + " (missed)" * goal.missed(ratios[goal.key]) for goal in _GOALS]
-            body.append([name, threads, *map(_microseconds, times), *cells])
+            body.append([name, threads, *map(_time, times), *cells])
     titles = ["", "threads", INT8, ONNX, PREDICT, *(goal.title for goal in _GOALS)]
     return [markdown_table(titles, body)] if body else []
 
@@ -203,7 +201,7 @@ def _set_table(result):
         cells = []
         for numbers in row["threads"].values():
             for way in ("latency", "bare"):
-                cells += [_microseconds(numbers[way][p]["median"]) if way in numbers else "" for p in ("p50", "p99")]
+                cells += [_time(numbers[way][p]["median"]) if way in numbers else "" for p in ("p50", "p99")]
             cells.append(f"{numbers['samples_per_second']['median']:,.0f}")
         chosen = dict.fromkeys(numbers["settings"] for numbers in row["threads"].values() if numbers["settings"])
         told = f" ({', '.join(chosen)})" if chosen else ""
@@ -224,7 +222,7 @@ def _p50(numbers, way="latency"):
     return numbers[way]["p50"]["median"]
 
 
-def _microseconds(seconds):
+def _time(seconds):
     microseconds = 1e6 * seconds
     return f"{microseconds:,.1f} µs" if microseconds < 1000 else f"{microseconds / 1000:,.2f} ms"
 

@@ -11,10 +11,10 @@ from zoo.benchmark.runners import Exported
 from zoo.data.source import Source
 from zoo.errors import ZooError
 from zoo.exporting.quantization import CALIBRATION_SAMPLES
-from zoo.terminal import load_tensorflow
+from zoo.terminal import load_tensorflow, native_errors_hidden
 
 SAMPLES = 1024
-_COMPARED = 16
+_COMPARED = 8
 
 
 class Exporter:
@@ -43,7 +43,7 @@ class Exporter:
             ("float16", "tflite", {"quantization": "float16"}),
             ("int8", "tflite", {"quantization": "int8", "calibration": calibration}),
         ):
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), native_errors_hidden():
                 warnings.simplefilter("ignore")  # of what quantisation costs: the report of an export tells
                 zoo.export(model, directory / folder, formats, samples=samples[:64], **options)
         np.save(directory / "samples.npy", samples)
