@@ -9,16 +9,15 @@ import numpy as np
 from zoo.errors import DataError, DataNotFoundError
 
 
+def middle(values):
+    """Median and range of numbers."""
+    return {"median": float(np.median(values)), "minimum": float(min(values)), "maximum": float(max(values))}
+
+
 def spread(values):
     """Median, range and interquartile range of numbers, and the numbers."""
-    low, median, high = (float(value) for value in np.percentile(values, [25, 50, 75]))
-    return {
-        "median": median,
-        "minimum": float(min(values)),
-        "maximum": float(max(values)),
-        "quartiles": [low, high],
-        "all": [float(value) for value in values],
-    }
+    quartiles = [float(value) for value in np.percentile(values, [25, 75])]
+    return {**middle(values), "quartiles": quartiles, "all": [float(value) for value in values]}
 
 
 def seconds_of(functions):

@@ -12,7 +12,7 @@ from tqdm import tqdm
 import zoo
 from zoo import files
 from zoo.benchmark import export_report, surroundings, timing
-from zoo.benchmark.basics import spread
+from zoo.benchmark.basics import middle
 from zoo.benchmark.exporting import SAMPLES, Exporter, is_dense
 from zoo.benchmark.remote import Remote
 from zoo.benchmark.runners import BATCH_SIZE, RUNNERS
@@ -62,6 +62,7 @@ def run(output, names=(), *, repeats=3, threads=(1, 2), command=""):
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "machine": surroundings.machine(_PACKAGES),
         "repeats": repeats,
+        "starts": _STARTS,
         "threads": threads,
         "calls": {name: max(2, _CALLS // runner.fewer) for name, runner in RUNNERS.items()},
         "throughput_samples": SAMPLES,
@@ -97,14 +98,14 @@ def _exported(names, directory):
 
 
 def _start_up(exported, threads):
-    """Cold starts with one set: {"set": name, "runtimes": {runner: {threads: spread of seconds}}}."""
+    """Cold starts with one set: {"set": name, "runtimes": {runner: {threads: seconds}}}."""
     seconds = {(name, count): [] for name in RUNNERS for count in threads}
     with _bar(_STARTS * len(seconds), "start-up") as bar:
         for turn in range(_STARTS):
             for name, count in _rotated(list(seconds), turn):
                 seconds[name, count].append(timing.start_up(name, count, exported))
                 bar.update()
-    return {"set": exported.name, "runtimes": _by_runner(seconds, threads, spread)}
+    return {"set": exported.name, "runtimes": _by_runner(seconds, threads, middle)}
 
 
 def _measured(exported, threads, repeats):
@@ -144,12 +145,12 @@ def _measured_set(exported, described, timed, threads, repeats):
 
 
 def _summary(turns):
-    """The turns of one runner, each number with its spread."""
+    """The turns of one runner, medians and ranges."""
     first = turns[0]
     ways = [way for way in ("latency", "bare") if way in first]
     return {
-        **{way: {p: spread([turn[way][p] for turn in turns]) for p in first[way]} for way in ways},
-        "samples_per_second": spread([turn["samples_per_second"] for turn in turns]),
+        **{way: {p: middle([turn[way][p] for turn in turns]) for p in first[way]} for way in ways},
+        "samples_per_second": middle([turn["samples_per_second"] for turn in turns]),
     }
 
 

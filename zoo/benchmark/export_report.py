@@ -108,7 +108,7 @@ def summary(results):
     dense = _dense(results)
     if not dense:
         return "No dense set was measured.\n\n" + measured_on(results)
-    lines = [f"Latency of one sample on {len(dense)} dense sets, {_all_threads(results)}:", ""]
+    lines = [f"Latency of one sample on {len(dense)} dense set{'s' * (len(dense) > 1)}, {_all_threads(results)}:", ""]
     for goal in _GOALS:
         ratios = _ratios(dense, goal)
         (name, threads), worst = goal.worst(ratios)
@@ -175,10 +175,9 @@ def _start_up(results):
         [runtime, *(f"{row['threads'][str(threads)]['median']:.2f}" for threads in results["threads"])]
         for runtime, row in started["runtimes"].items()
     ]
-    count = len(next(iter(next(iter(started["runtimes"].values()))["threads"].values()))["all"])
     text = (
         "Seconds from the start of a Python process to the first reconstruction: imports, loading, one sample of"
-        f" {started['set']}. Median of {count} processes; the files were in the operating system's cache."
+        f" {started['set']}. Median of {results['starts']} processes; the files were in the operating system's cache."
     )
     titles = ["", *(_threads(threads) for threads in results["threads"])]
     return ["## Start-up", text, markdown_table(titles, body)]

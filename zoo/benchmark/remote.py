@@ -27,7 +27,7 @@ class Remote:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, make, arguments), daemon=True)
-        with _interruptions_ignored():  # inherited: Ctrl-C shall end this process, which then ends the other
+        with _interruptions_blocked():
             self._process.start()
         theirs.close()
 
@@ -82,13 +82,13 @@ def _serve(connection, make, arguments):
 
 
 @contextlib.contextmanager
-def _interruptions_ignored():
-    try:
-        kept = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except ValueError:  # not the main thread, which alone gets them
+def _interruptions_blocked():
+    """A process that is started here inherits that Ctrl-C does not reach it; this one gets it afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
+    kept = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, kept)
+        signal.pthread_sigmask(signal.SIG_SETMASK, kept)
