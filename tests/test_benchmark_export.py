@@ -364,11 +364,12 @@ def test_ctrl_c_ends_all_processes(tmp_path):
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stderr.readline() == "exporting 1 set\n"
         own = psutil.Process(process.pid)
-        while not (children := own.children(recursive=True)):
+        while sum(child.cpu_times().user for child in own.children(recursive=True)) < 1:
             assert process.poll() is None
             time.sleep(0.05)
+        children = own.children(recursive=True)  # in the middle of their work, which would take them longer than this:
         os.killpg(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=8)
     assert process.returncode == 130
     assert errors.split() == ["Interrupted."]
     _, alive = psutil.wait_procs(children, timeout=10)
