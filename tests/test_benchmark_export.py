@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 import zoo
 from zoo import files
-from zoo.benchmark import export, export_report, exporting, runners, timing
+from zoo.benchmark import export, export_report, exporter, runners, timing
 from zoo.benchmark.remote import Remote
 from zoo.cli import main
 from zoo.errors import DataNotFoundError, ParityError, ZooError
@@ -77,7 +77,7 @@ def test_digits_stand_in_for_a_dataset_that_is_not_at_hand(monkeypatch):
         return load(name, *arguments, **options)
 
     monkeypatch.setattr(zoo.data, "load", only_digits)
-    uncached = exporting._samples.__wrapped__
+    uncached = exporter._samples.__wrapped__
     for split in ("train", "test"):
         source = uncached("cifar10", split, (32, 32, 3))
         assert (source.name, source.split, source.images.shape) == ("digits", "all", (1000, 32, 32, 3))

@@ -13,7 +13,7 @@ import zoo
 from zoo import files
 from zoo.benchmark import export_report, surroundings, timing
 from zoo.benchmark.basics import middle
-from zoo.benchmark.exporting import SAMPLES, Exporter, is_dense
+from zoo.benchmark.exporter import SAMPLES, Exporter, is_dense
 from zoo.benchmark.remote import Remote
 from zoo.benchmark.runners import BATCH_SIZE, RUNNERS
 from zoo.errors import unknown_name

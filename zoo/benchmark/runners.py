@@ -82,7 +82,7 @@ class KerasPredict(Runner):
     """`model.predict`, as most people call a Keras model."""
 
     name = "Keras predict"
-    fewer = 25
+    fewer = 30
 
     def __init__(self, threads):
         _start_tensorflow(threads)

@@ -17,7 +17,7 @@ from zoo.benchmark.basics import seconds_of
 from zoo.errors import ParityError, ZooError
 from zoo.files import size_bytes
 
-_WARM_UP = 0.05  # seconds of calls before those that are timed: other runners' threads still spin, caches are cold
+_WARM_UP = 0.03  # seconds of calls before those that are timed: other runners' threads still spin, caches are cold
 _READY = "reconstructed"
 
 
