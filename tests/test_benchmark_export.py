@@ -181,12 +181,12 @@ def test_a_tiny_run(invoke, monkeypatch, tmp_path, written):
     monkeypatch.setattr(export, "_exported", lambda names, directory: {NAME: written})
     # A cold start of TensorFlow takes seconds: see test_start_up.
     monkeypatch.setattr(timing, "start_up", lambda name, threads, exported: len(name) + threads)
-    arguments = ["--model", NAME, "--repeats", 2, "--threads", 2, "--threads", 1]
+    arguments = ["--model", NAME, "--repeats", 2, "--threads", 2]  # a second number: see test_turns
     run = invoke(*arguments, "--json")
     results = json.loads(run.stdout)
     assert results == json.loads((tmp_path / "benchmark/export/benchmark.json").read_text())
-    assert results["command"] == f"zoo benchmark export --model {NAME} --repeats 2 --threads 2 --threads 1"
-    assert results["threads"] == [1, 2]
+    assert results["command"] == f"zoo benchmark export --model {NAME} --repeats 2 --threads 2"
+    assert results["threads"] == [2]
     assert results["calls"] == {name: 2 if name == "Keras predict" else 50 for name in RUNTIMES}
     assert {"tensorflow", "keras", "onnxruntime", "ai_edge_litert"} < set(results["machine"]["versions"])
     assert list(results["sets"]) == [NAME]
@@ -194,7 +194,7 @@ def test_a_tiny_run(invoke, monkeypatch, tmp_path, written):
     assert (measured["dense"], measured["parameters"]) == (True, 13_336)
     assert list(measured["runtimes"]) == list(results["start_up"]["runtimes"]) == RUNTIMES
     for name, row in measured["runtimes"].items():
-        assert list(row["threads"]) == ["1", "2"]
+        assert list(row["threads"]) == ["2"]
         for threads, numbers in row["threads"].items():
             for way in {"latency", "bare"} & set(numbers):
                 assert numbers[way]["p50"]["median"] <= numbers[way]["p99"]["median"]
@@ -222,6 +222,45 @@ def test_a_tiny_run(invoke, monkeypatch, tmp_path, written):
     assert (tmp_path / "again/export.md").read_bytes() == page
     assert (tmp_path / "again/latency.png").read_bytes().startswith(b"\x89PNG")
     assert export_report.read("again/benchmark.json") == results
+
+
+def test_turns(written):
+    """Every runtime has its turn in every round, on every number of threads, and a round starts with another one."""
+    calls = []
+
+    class Fake:
+        def __init__(self, key):
+            self.key, self.turn = key, 0
+
+        def send(self, method, exported):
+            assert (method, exported) == ("open", written[0])
+
+        def reply(self):
+            return {"settings": "", "error": 0.0, "size_bytes": None if self.key[0] in RUNTIMES[:2] else 99}
+
+        def call(self, method, count):
+            assert (method, count) == ("measure", export._CALLS)
+            calls.append(self.key)
+            self.turn += 1
+            # The middle one of three turns is the median: 10 s times the position in the table, and the threads.
+            value = [1.0, 100.0, 0.0][self.turn - 1] + 10 * RUNTIMES.index(self.key[0]) + self.key[1]
+            way = {"p50": value, "p99": 2 * value}
+            return {"latency": way, "bare": way, "samples_per_second": value}
+
+    keys = [(name, threads) for name in RUNTIMES for threads in (1, 2)]
+    result = export._measured_set(*written, {key: Fake(key) for key in keys}, [1, 2], 3)
+    assert calls == [*keys, *keys[1:], keys[0], *keys[2:], *keys[:2]]
+    for position, name in enumerate(RUNTIMES):
+        row = result["runtimes"][name]
+        assert row["size_bytes"] == (zoo.card(NAME).size_bytes if position < 2 else 99)
+        for threads in (1, 2):
+            median = 1 + 10 * position + threads
+            expected = {"median": median, "minimum": median - 1, "maximum": median + 99}
+            assert row["threads"][str(threads)]["latency"]["p50"] == expected
+            assert row["threads"][str(threads)]["latency"]["p99"]["median"] == 2 * median
+            assert row["threads"][str(threads)]["samples_per_second"] == expected
+    assert result["reach"]["2"] == {"int8_to_onnx": 63 / 33, "int8_to_onnx_bare": 63 / 33, "predict_to_int8": 3 / 63}
+    assert list(result["reach"]) == ["1", "2"]
 
 
 def _numbers(p50, alone=None, settings=""):
