@@ -116,7 +116,7 @@ def _measured(exported, threads, repeats):
             for name in RUNNERS
             for count in threads
         }
-        return {name: _measured_set(*described, timed, threads, repeats) for name, described in exported.items()}
+        return {name: _measured_set(*written, timed, threads, repeats) for name, written in exported.items()}
 
 
 def _measured_set(exported, described, timed, threads, repeats):

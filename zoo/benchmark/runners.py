@@ -229,7 +229,7 @@ class LiteRTFloat32(LiteRT):
 
 
 class LiteRTFloat16(LiteRT):
-    """Weights in float16; LiteRT computes in float32 on processors like most."""
+    """Weights stored in float16; LiteRT computes in float32 with them."""
 
     name = "LiteRT float16"
     file = "float16/model.tflite"
