@@ -1,5 +1,7 @@
 """Checks of samples and arguments, made before any long work starts."""
 
+import math
+
 import numpy as np
 
 from zoo.errors import ConfigError, DataError
@@ -70,8 +72,8 @@ def check_dtype(dtype, *, unit_range=True, name="x"):
 
 def check_values(x, *, unit_range=True, name="x"):
     """Raise `DataError` for NaN or infinite values, naming the first sample, or for values outside [0, 1]."""
-    low, high = float(np.min(x)), float(np.max(x))
-    if not (np.isfinite(low) and np.isfinite(high)):
+    low, high = float(x.min()), float(x.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
         bad = ~np.isfinite(x).reshape(len(x), -1).all(axis=1)
         raise DataError(
             f"{name} holds NaN or infinite values in {int(bad.sum())} of {len(x)} samples, first at index"

@@ -8,6 +8,7 @@ import sys
 import click
 
 import zoo
+from zoo.benchmarking import benchmark
 from zoo.errors import ZooError
 from zoo.running import encode, score
 from zoo.terminal import load_tensorflow
@@ -257,62 +258,7 @@ def demo(output, draws, labels, as_json):
     run(output, draws=draws, labels_per_class=labels, as_json=as_json)
 
 
-@main.group()
-def benchmark():
-    """Measure zoo beside its competitors on this machine."""
-
-
-@benchmark.command("train")
-@click.option("--model", "models", multiple=True, help="Network to train; repeat for several [default: all].")
-@click.option(
-    "--repeats", default=5, show_default=True, type=click.IntRange(min=1), help="Measured epochs of each competitor."
-)
-@click.option(
-    "--samples", type=click.IntRange(min=1), help="Samples per epoch at most [default: one to three seconds' worth]."
-)
-@click.option("--skip-plot", is_flag=True, help="Leave out the epochs of up to a million samples: no plot, no memory.")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=pathlib.Path), help="Directory to write [default: benchmark/train]."
-)
-@click.option(
-    "--from-json",
-    "stored",
-    multiple=True,
-    help="Measure nothing: write page and plot of this benchmark.json anew; of several, those of the same machine.",
-)
-@_json
-def benchmark_train(models, repeats, samples, skip_plot, output, stored, as_json):
-    """Train the same networks with zoo, Keras, PyTorch and pythae, in turns, and compare samples per second.
-
-    Writes benchmark.json, the page training.md and the plot samples.png. The networks are 784-16-784, deep,
-    strided-convolutional, paper-convolutional and denoising. PyTorch and pythae take part where they are installed:
-    pip install autoencoder-zoo[bench]. All of it takes about a quarter of an hour on two cores that do nothing else.
-    """
-    output = output or pathlib.Path("benchmark") / "train"
-    if stored:
-        from zoo.benchmark import report
-
-        results = report.joined([report.read(path) for path in stored])
-        report.write(results, output)
-    else:
-        load_tensorflow()
-        from zoo.benchmark import report, train
-
-        options = [*(f"--model {model}" for model in models), f"--repeats {repeats}"]
-        options += [f"--samples {samples}"] * bool(samples) + ["--skip-plot"] * skip_plot
-        results = train.run(
-            output,
-            models,
-            repeats=repeats,
-            samples=samples,
-            curve_and_memory=not skip_plot,
-            command=" ".join(["zoo benchmark train", *options]),
-        )
-    if as_json:
-        click.echo(json.dumps(results, indent=2))
-        return
-    _print_table(report.rows(results), False)
-    click.echo(f"Wrote {output}.")
+main.add_command(benchmark)
 
 
 def _print_table(rows, as_json, empty="Nothing to show."):

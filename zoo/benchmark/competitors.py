@@ -42,6 +42,10 @@ class Competitor:
         """Train one epoch; the mean loss per element over its steps."""
         raise NotImplementedError
 
+    def described(self):
+        """Number of parameters and settings, for the results."""
+        return {"parameters": self.parameters, "settings": self.settings}
+
     @property
     def parameters(self):
         """Number of parameters of the model."""

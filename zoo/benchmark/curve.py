@@ -5,7 +5,8 @@ import time
 
 import numpy as np
 
-from zoo.benchmark import competitors, models, report
+from zoo.benchmark import competitors, models
+from zoo.benchmark.basics import spread
 from zoo.data.source import Source
 
 NETWORK = "784-16-784"
@@ -43,7 +44,7 @@ def measure(pool, repeats, most, tell):
                 competitor.epoch()
                 if repeat:  # the first epoch compiles
                     seconds[competitor.name].append(time.perf_counter() - clock)
-        points.append({"samples": count, "seconds": {name: report.spread(values) for name, values in seconds.items()}})
+        points.append({"samples": count, "seconds": {name: spread(values) for name, values in seconds.items()}})
         tell(f"{count:,} samples: " + ", ".join(f"{n} {s['median']:.3f} s" for n, s in points[-1]["seconds"].items()))
         del images, source, pixels, running
         gc.collect()

@@ -1,4 +1,4 @@
-"""The picture of the training benchmark."""
+"""The pictures of the benchmarks."""
 
 
 def samples(path, points):
@@ -28,4 +28,29 @@ def samples(path, points):
     axis.set_title("784-16-784, batches of 256")
     axis.grid(alpha=0.3)
     axis.legend()
+    figure.savefig(path, dpi=120)
+
+
+def latency(path, results):
+    """Write the latency of one sample by runtime, a row of points for each set, on a logarithmic axis.
+
+    Args:
+        path: file to write.
+        results: of the export benchmark; drawn are the medians of p50 with the smallest number of threads.
+    """
+    from matplotlib.figure import Figure
+
+    threads, names = str(results["threads"][0]), list(results["sets"])
+    figure = Figure(figsize=(9, 1.8 + 0.24 * len(names)), layout="constrained")
+    axis = figure.subplots()
+    for marker, runtime in zip("oos^vv*", next(iter(results["sets"].values()))["runtimes"], strict=True):
+        rows = [results["sets"][name]["runtimes"][runtime]["threads"][threads] for name in names]
+        values = [1e6 * row["latency"]["p50"]["median"] for row in rows]
+        axis.plot(values, range(len(names)), marker, label=runtime, alpha=0.8)
+    axis.set_yticks(range(len(names)), names)
+    axis.invert_yaxis()
+    axis.set_xscale("log")
+    axis.set_xlabel(f"latency of one sample in µs (p50, threads: {threads})")
+    axis.grid(alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=4)
     figure.savefig(path, dpi=120)

@@ -1,26 +1,13 @@
 """What the training benchmark writes and prints, all of it from the results alone."""
 
 import json
-import pathlib
-
-import numpy as np
 
 from zoo import files
-from zoo.errors import DataError, DataNotFoundError
+from zoo.benchmark import basics
+from zoo.benchmark.basics import markdown_table, measured_on
+from zoo.errors import DataError
 
 _OURS = "zoo"
-
-
-def spread(values):
-    """Median, range and interquartile range of numbers, and the numbers."""
-    low, median, high = (float(value) for value in np.percentile(values, [25, 50, 75]))
-    return {
-        "median": median,
-        "minimum": float(min(values)),
-        "maximum": float(max(values)),
-        "quartiles": [low, high],
-        "all": [float(value) for value in values],
-    }
 
 
 def add_ratios(rows, measure, key):
@@ -31,22 +18,8 @@ def add_ratios(rows, measure, key):
 
 
 def read(path):
-    """Results from a ``benchmark.json``.
-
-    Raises:
-        DataNotFoundError: no such file.
-        DataError: not the results of this benchmark.
-    """
-    path = pathlib.Path(path)
-    try:
-        results = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataNotFoundError(f"Cannot read {str(path)!r}: {error.strerror or error}.") from error
-    except ValueError as error:
-        raise DataError(f"{str(path)!r} is not JSON: {error}. Expected a benchmark.json.") from error
-    if not isinstance(results, dict) or results.get("benchmark") != "train" or "models" not in results:
-        raise DataError(f"{str(path)!r} does not hold the results of `zoo benchmark train`.")
-    return results
+    """Results of this benchmark from a ``benchmark.json``; errors as of `zoo.benchmark.basics.read`."""
+    return basics.read(path, "train", "models")
 
 
 def joined(parts):
@@ -118,17 +91,14 @@ def markdown(results):
             ]
             for competitor, row in model["competitors"].items()
         ]
-        parts.append(_table(["", "samples/s", "range", "zoo / competitor", "loss"], table))
+        parts.append(markdown_table(["", "samples/s", "range", "zoo / competitor", "loss"], table))
     parts += [*_first_step(results), *_corruptions(results), *_curve(results), *_memory(results)]
     return "\n\n".join(parts) + "\n"
 
 
 def _introduction(results):
-    machine = results["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     lines = [
-        f"Measured {results['date']} with `{results['command']}` (zoo {results['zoo']}) on {machine['cores']} cores of"
-        f" {machine['processor']}, {machine['system']}, {machine['device']}; {versions}.",
+        measured_on(results),
         "Every competitor ran in a process of its own, in turns with the others: median and range of"
         f" {results['repeats']} epochs each, after epochs that compile. All train with batches of"
         f" {results['batch_size']}, Adam at {results['learning_rate']:g} and the mean squared error on the same samples"
@@ -155,7 +125,7 @@ def _first_step(results):
         for model, row in measured.items()
     ]
     heading = "## Time to the first step\n\nSeconds to build, compile and train one batch of a fresh model."
-    return [heading, _table(["", *names, "competitor / zoo"], table)]
+    return [heading, markdown_table(["", *names, "competitor / zoo"], table)]
 
 
 def _corruptions(results):
@@ -168,7 +138,7 @@ def _corruptions(results):
         for share in [row["ratio_to_clean"]]
     ]
     heading = "## Corruptions\n\n784-16-784 on images of 28×28×1, by zoo, against the same without corruption."
-    return [heading, _table(["corruption", "samples/s", "range", "corrupted / clean"], table)]
+    return [heading, markdown_table(["corruption", "samples/s", "range", "corrupted / clean"], table)]
 
 
 def _curve(results):
@@ -185,7 +155,7 @@ def _curve(results):
         for point in points
     ]
     heading = "## Time against the number of samples\n\nSeconds per epoch of 784-16-784.\n\n![](samples.png)"
-    return [heading, _table(["samples", *names, "zoo, µs per sample"], table)]
+    return [heading, markdown_table(["samples", *names, "zoo, µs per sample"], table)]
 
 
 def _memory(results):
@@ -203,9 +173,3 @@ def _memory(results):
 
 def _range(numbers):
     return f"{numbers['minimum']:,.0f}–{numbers['maximum']:,.0f}"
-
-
-def _table(titles, body):
-    """A markdown table, the first column to the left and the others to the right."""
-    lines = [titles, ["---", *["---:"] * (len(titles) - 1)], *body]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -15,7 +15,7 @@ import zoo
 from zoo.data.source import Source
 from zoo.errors import DataNotFoundError
 
-_PACKAGES = ("tensorflow", "keras", "numpy", "torch", "pythae")
+TRAINING = ("tensorflow", "keras", "numpy", "torch", "pythae")
 
 
 def samples(tell):
@@ -28,14 +28,14 @@ def samples(tell):
         return Source(pixels, name="random pixels", split="train")
 
 
-def machine():
-    """What the numbers depend on: processor, cores, versions, and how busy it was before."""
+def machine(packages=TRAINING):
+    """What the numbers depend on: processor, cores, versions of the packages there are, and how busy it was before."""
     try:
         lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         processor = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         processor = platform.processor() or platform.machine()
-    versions = {p: importlib.metadata.version(p) for p in _PACKAGES if importlib.util.find_spec(p)}
+    versions = {p: importlib.metadata.version(p) for p in packages if importlib.util.find_spec(p)}
     return {
         "processor": processor,
         "cores": os.cpu_count(),

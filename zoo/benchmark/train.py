@@ -1,6 +1,7 @@
 """The training benchmark: every competitor trains the same networks on the same samples, in turns."""
 
 import datetime
+import functools
 import sys
 import time
 
@@ -10,6 +11,7 @@ from tqdm import tqdm
 import zoo
 from zoo import files
 from zoo.benchmark import competitors, curve, memory, models, report, surroundings
+from zoo.benchmark.basics import spread
 from zoo.benchmark.remote import Remote
 from zoo.data.source import Source
 from zoo.errors import unknown_name
@@ -107,20 +109,20 @@ def interleaved(epochs, samples, repeats, title):
 
 def _measure_network(network, able, source, repeats):
     """Results of one network: every competitor's rate, and how many times zoo is as fast."""
-    running = {}
+    running, described = {}, {}
     for competitor in able:
         _tell(f"{network.name}: {competitor.name} starts")
-        running[competitor.name] = Remote(competitor, network, source)
-    epochs = {name: trained.epoch for name, trained in running.items()}
+        running[competitor.name] = Remote(_warm, competitor, network.name, source)
+        described[competitor.name] = running[competitor.name].call("described")
+    epochs = {name: functools.partial(trained.call, "epoch") for name, trained in running.items()}
     others = surroundings.OtherProcesses()
     measured = interleaved(epochs, len(source), repeats, network.name)
     busy = others.busy_cores()
     rows = {
         name: {
-            "samples_per_second": report.spread(rates),
+            "samples_per_second": spread(rates),
             "loss": loss,
-            "parameters": running[name].parameters,
-            "settings": running[name].settings,
+            **described[name],
         }
         for name, (rates, loss) in measured.items()
     }
@@ -140,6 +142,15 @@ def _measure_network(network, able, source, repeats):
     }
 
 
+def _warm(competitor, network, source):
+    """A competitor that has compiled, for a process of its own."""
+    keras.utils.set_random_seed(0)
+    running = competitor(models.NETWORKS[network], source, source.pixels())
+    for _ in range(running.warm_up):
+        running.epoch()
+    return running
+
+
 def _first_step(network, pool):
     """Seconds from nothing to the first optimizer step: build, compile, train one batch of a fresh model."""
     source = _head(pool, network.shape, competitors.BATCH_SIZE)
@@ -150,7 +161,7 @@ def _first_step(network, pool):
             clock = time.perf_counter()
             competitor(network, source, pixels).epoch()
             seconds[competitor].append(time.perf_counter() - clock)
-    results = {competitor.name: report.spread(values) for competitor, values in seconds.items()}
+    results = {competitor.name: spread(values) for competitor, values in seconds.items()}
     _tell(f"{network.name}, first step: " + ", ".join(f"{n} {s['median']:.2f} s" for n, s in results.items()))
     ours, theirs = (results[competitor.name]["median"] for competitor in seconds)
     return {"seconds": results, "ratio": theirs / ours}
@@ -166,7 +177,7 @@ def _corruptions(source, repeats):
         epochs[name] = lambda model=model: model.fit(source, batch_size=competitors.BATCH_SIZE, verbose=0)
         epochs[name]()
     measured = interleaved(epochs, len(source), repeats, "corruptions")
-    rates = {name: report.spread(values) for name, (values, _) in measured.items()}
+    rates = {name: spread(values) for name, (values, _) in measured.items()}
     clean = rates["none"]["median"]
     return {n: {"samples_per_second": r, "ratio_to_clean": r["median"] / clean} for n, r in rates.items()}
 

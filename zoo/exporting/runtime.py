@@ -69,7 +69,7 @@ class LiteRT:
             missing = details.batch_size - len(batch)
             padded = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
             outputs.append(runner(**{details.input_name: padded})[details.output_name][: len(batch)])
-        outputs = np.concatenate(outputs)
+        outputs = np.concatenate(outputs) if len(outputs) > 1 else outputs[0]
         if details.output_scale:
             scale, zero_point = details.output_scale
             outputs = (outputs.astype("float32") - zero_point) * np.float32(scale)

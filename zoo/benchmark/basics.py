@@ -1,0 +1,70 @@
+"""What the pages of all benchmarks are made of."""
+
+import json
+import pathlib
+import time
+
+import numpy as np
+
+from zoo.errors import DataError, DataNotFoundError
+
+
+def middle(values):
+    """Median and range of numbers."""
+    return {"median": float(np.median(values)), "minimum": float(min(values)), "maximum": float(max(values))}
+
+
+def spread(values):
+    """Median, range and interquartile range of numbers, and the numbers."""
+    quartiles = [float(value) for value in np.percentile(values, [25, 75])]
+    return {**middle(values), "quartiles": quartiles, "all": [float(value) for value in values]}
+
+
+def seconds_of(functions):
+    """Seconds that each of these functions without arguments takes, called one after the other."""
+    seconds, clock = [], time.perf_counter
+    for function in functions:
+        start = clock()
+        function()
+        seconds.append(clock() - start)
+    return seconds
+
+
+def read(path, benchmark, key):
+    """Results from a ``benchmark.json``.
+
+    Args:
+        path: path of the file.
+        benchmark: "train" or "export".
+        key: an entry that such results have.
+
+    Raises:
+        DataNotFoundError: no such file.
+        DataError: not the results of this benchmark.
+    """
+    path = pathlib.Path(path)
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataNotFoundError(f"Cannot read {str(path)!r}: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise DataError(f"{str(path)!r} is not JSON: {error}. Expected a benchmark.json.") from error
+    if not isinstance(results, dict) or results.get("benchmark") != benchmark or key not in results:
+        raise DataError(f"{str(path)!r} does not hold the results of `zoo benchmark {benchmark}`.")
+    return results
+
+
+def measured_on(results):
+    """The sentence on date, command, machine and versions."""
+    machine = results["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    return (
+        f"Measured {results['date']} with `{results['command']}` (zoo {results['zoo']}) on {machine['cores']} cores of"
+        f" {machine['processor']}, {machine['system']}, {machine['device']}; {versions}."
+    )
+
+
+def markdown_table(titles, body):
+    """A markdown table, the first column to the left and the others to the right."""
+    lines = [titles, ["---", *["---:"] * (len(titles) - 1)], *body]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

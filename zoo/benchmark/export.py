@@ -1,0 +1,173 @@
+"""The export benchmark: every runtime reconstructs the same samples of the same sets, in turns."""
+
+import contextlib
+import datetime
+import os
+import pathlib
+import sys
+import tempfile
+
+from tqdm import tqdm
+
+import zoo
+from zoo import files
+from zoo.benchmark import export_report, surroundings, timing
+from zoo.benchmark.basics import middle
+from zoo.benchmark.exporter import SAMPLES, Exporter, is_dense
+from zoo.benchmark.remote import Remote
+from zoo.benchmark.runners import BATCH_SIZE, RUNNERS
+from zoo.errors import unknown_name
+
+CONVOLUTIONAL = ("mnist-convolutional-16", "mnist-denoising-gaussian-32", "cifar10-jpeg-convolutional-128")
+_CALLS = 300  # timed calls of single samples per turn
+_STARTS = 3
+_EXPORTERS = 2  # processes that export at once
+_MUCH = 0.1  # cores busy with other processes that are worth a warning
+_PACKAGES = ("tensorflow", "keras", "numpy", "onnxruntime", "ai_edge_litert")
+
+
+def default_sets():
+    """Names of all sets whose network is dense, and of some convolutional ones."""
+    return [name for name in zoo.list_pretrained() if is_dense(zoo.card(name).config)] + list(CONVOLUTIONAL)
+
+
+def run(output, names=(), *, repeats=3, threads=(1, 2), command=""):
+    """Measure, and write ``benchmark.json``, ``export.md`` and ``latency.png`` to `output`.
+
+    Args:
+        output: pathlib.Path of a directory.
+        names: names of sets; `default_sets` if empty.
+        repeats: rounds, in each of which every runner has its turn.
+        threads: numbers of CPU threads.
+        command: command line to state in the results.
+
+    Returns:
+        dict, the results.
+
+    Raises:
+        UnknownNameError: an unknown set.
+        ParityError: a runtime that does not compute what Keras computes.
+        OutputError: `output` cannot be written.
+    """
+    for name in names:
+        if name not in zoo.list_pretrained():
+            raise unknown_name("pretrained set", name, zoo.list_pretrained())
+    names, threads = list(dict.fromkeys(names or default_sets())), sorted(set(threads))
+    with files.staged(output):
+        pass  # an unwritable directory is found now
+    results = {
+        "benchmark": "export",
+        "zoo": zoo.__version__,
+        "command": command,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "machine": surroundings.machine(_PACKAGES),
+        "repeats": repeats,
+        "starts": _STARTS,
+        "threads": threads,
+        "calls": {name: max(2, _CALLS // runner.fewer) for name, runner in RUNNERS.items()},
+        "throughput_samples": SAMPLES,
+        "batch_size": BATCH_SIZE,
+        "sets": {},
+    }
+    with tempfile.TemporaryDirectory() as directory:
+        _tell(f"exporting {len(names)} set{'s' * (len(names) > 1)}")
+        exported = _exported(names, pathlib.Path(directory))
+        _tell("start-up")
+        results["start_up"] = _start_up(exported[names[0]][0], threads)
+        _tell("latency and throughput")
+        measured = _measured(exported, threads, repeats)
+        for name, rows in measured.items():
+            results["sets"][name] = {**exported[name][1], **rows}
+    export_report.write(results, output)
+    return results
+
+
+def _exported(names, directory):
+    """Every set exported: dict of name to (Exported, what the results tell of it)."""
+    done = {}
+    with contextlib.ExitStack() as stack, _bar(len(names), "export") as bar:
+        exporters = [stack.enter_context(Remote(Exporter)) for _ in range(min(_EXPORTERS, os.cpu_count(), len(names)))]
+        for start in range(0, len(names), len(exporters)):
+            busy = list(zip(names[start : start + len(exporters)], exporters, strict=False))
+            for name, exporter in busy:
+                exporter.send("write", name, directory / name)
+            for name, exporter in busy:
+                done[name] = exporter.reply()
+                bar.update()
+    return done
+
+
+def _start_up(exported, threads):
+    """Cold starts with one set: {"set": name, "runtimes": {runner: {threads: seconds}}}."""
+    seconds = {(name, count): [] for name in RUNNERS for count in threads}
+    with _bar(_STARTS * len(seconds), "start-up") as bar:
+        for turn in range(_STARTS):
+            for name, count in _rotated(list(seconds), turn):
+                seconds[name, count].append(timing.start_up(name, count, exported))
+                bar.update()
+    return {"set": exported.name, "runtimes": _by_runner(seconds, threads, middle)}
+
+
+def _measured(exported, threads, repeats):
+    """Results of each set, by its name."""
+    with contextlib.ExitStack() as stack:
+        timed = {
+            (name, count): stack.enter_context(Remote(timing.Timed, name, count))
+            for name in RUNNERS
+            for count in threads
+        }
+        return {name: _measured_set(*written, timed, threads, repeats) for name, written in exported.items()}
+
+
+def _measured_set(exported, described, timed, threads, repeats):
+    """What is measured of one set: "runtimes" and "reach", each by number of threads, and others_busy_cores."""
+    for remote in timed.values():  # they load and compile side by side
+        remote.send("open", exported)
+    opened = {key: remote.reply() for key, remote in timed.items()}
+    turns = {key: [] for key in timed}
+    others = surroundings.OtherProcesses()
+    with _bar(repeats * len(timed), exported.name) as bar:
+        for turn in range(repeats):
+            for key in _rotated(list(timed), turn):
+                turns[key].append(timed[key].call("measure", _CALLS))
+                bar.update()
+    busy = others.busy_cores()
+    runtimes = _by_runner(turns, threads, _summary)
+    for (name, count), details in opened.items():
+        size = details.pop("size_bytes")
+        runtimes[name]["size_bytes"] = described["keras_bytes"] if size is None else size
+        runtimes[name]["threads"][str(count)] |= details
+    result = {"others_busy_cores": busy, "runtimes": runtimes, "reach": export_report.reach(runtimes)}
+    _tell(f"{exported.name}: {export_report.told(result)}")
+    if busy and busy > _MUCH:
+        _tell(f"{exported.name}: other processes kept {busy:.1f} cores busy meanwhile, so do not trust these numbers")
+    return result
+
+
+def _summary(turns):
+    """The turns of one runner, medians and ranges."""
+    first = turns[0]
+    ways = [way for way in ("latency", "bare") if way in first]
+    return {
+        **{way: {p: middle([turn[way][p] for turn in turns]) for p in first[way]} for way in ways},
+        "samples_per_second": middle([turn["samples_per_second"] for turn in turns]),
+    }
+
+
+def _by_runner(values, threads, summary):
+    """{runner: {"threads": {number of threads as text: summary}}}: the keys of JSON are text."""
+    return {name: {"threads": {str(count): summary(values[name, count]) for count in threads}} for name in RUNNERS}
+
+
+def _rotated(order, turn):
+    """Every round starts with another one, so that none has always the same one before it."""
+    shift = turn % len(order)
+    return order[shift:] + order[:shift]
+
+
+def _bar(total, title):
+    return tqdm(total=total, desc=title, leave=False, disable=None, file=sys.stderr)
+
+
+def _tell(line):
+    print(line, file=sys.stderr, flush=True)
