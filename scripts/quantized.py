@@ -27,13 +27,18 @@ def table():
         )
     samples = {card.quantization["samples"] for card in cards}
     large = sum(card.parameters > _LARGE for card in cards)
-    bad = {card.name: card.quantization["warnings"] for card in cards if card.quantization["warnings"]}
-    told = "; ".join(f"{name} ({' '.join(sentences)})" for name, sentences in bad.items())
+    bad = [f"{card.name} ({', '.join(modes_that_lose(card))})" for card in cards if modes_that_lose(card)]
     return "\n".join(rows) + (
         f"\n\n{len(cards)} sets on {', '.join(map('{:,}'.format, sorted(samples)))} test samples each, half of them as"
         f" neighbours; sizes of the {large} sets with more than {_LARGE:,} parameters;"
-        " `scripts/evaluate.py --quantize`. " + (f"These quantise badly: {told}" if bad else "None quantises badly.")
+        f" `scripts/evaluate.py --quantize`. Quantising badly: {'; '.join(bad) or 'none'}."
     )
+
+
+def modes_that_lose(card):
+    """The quantizations that the card of a set warns of."""
+    warnings = card.quantization["warnings"]
+    return [mode for mode in card.quantization["files"] if any(f" {mode} " in warning for warning in warnings)]
 
 
 def full(card):

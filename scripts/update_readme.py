@@ -4,7 +4,8 @@
 Those are the sets, the best of them, what quantisation costs, the speed of training and, with ``--demo``, what the demo
 prints.
 
-The speed comes from docs/benchmark/benchmark.json, which ``zoo benchmark train -o docs/benchmark`` measures anew.
+The speeds come from docs/benchmark/benchmark.json, which ``zoo benchmark train -o docs/benchmark`` measures anew, and
+docs/benchmark/export/benchmark.json, by ``zoo benchmark export -o docs/benchmark/export``.
 ``--check`` changes nothing and exits with 1 if one of them does not say what the cards and that file say.
 """
 
@@ -23,6 +24,7 @@ import quality
 import quantized
 
 import zoo
+from zoo.benchmark import export_report
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -109,6 +111,11 @@ def training_table():
     )
 
 
+def latency():
+    """What the benchmark of the exported files says about a single sample."""
+    return export_report.summary(export_report.read(ROOT / "docs" / "benchmark" / "export" / "benchmark.json"))
+
+
 def demo_output():
     """What ``zoo demo`` prints on this machine, with its picture copied to ``docs/``."""
     command = [sys.executable, "-m", "zoo.cli", "demo", "--output", str(ROOT / "demo")]
@@ -139,6 +146,7 @@ def main():
         ("quality", quality.table),
         ("quantization", quantized.table),
         ("training", training_table),
+        ("latency", latency),
     ):
         readme = replaced(readme, part, content())
     new = {README: readme, RESULTS: results(), VERSIONS: versions(old[VERSIONS])}

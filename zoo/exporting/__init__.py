@@ -10,6 +10,7 @@ import warnings
 from zoo import checks, files
 from zoo.errors import ExportError, unknown_name
 from zoo.exporting.report import FORMATS, REPORT, ExportedFile, ExportReport
+from zoo.terminal import native_errors_hidden
 
 _SAMPLES = 64
 
@@ -170,7 +171,8 @@ class _Comparison:
         from zoo.exporting import parity, runtime
 
         operators = runtime.refuse_foreign(name, path)
-        opened = runtime.open_format(name, path)
+        with native_errors_hidden():  # LiteRT tells of its delegate
+            opened = runtime.open_format(name, path)
         outputs = {signature: opened.run(signature, self._inputs[signature]) for signature in opened.signatures}
         differences = parity.check(
             name, opened.signatures, outputs, self._references, self._tolerance, mode is not None
