@@ -1,6 +1,8 @@
 # `make demo`, `make test` and `make web` do all of their own set-up.
 VENV ?= .venv
 PYTHON ?= python3
+# Of `make web`.
+PORT ?= 8000
 # Prepared datasets beside the checkout, if there are any; otherwise TFDS downloads what is asked for.
 ifneq ($(wildcard ../shared/tfds),)
 export TFDS_DATA_DIR ?= $(abspath ../shared/tfds)
@@ -20,7 +22,7 @@ test: install lint  ## linter and all tests
 
 web: install  ## the page that runs exported models in the browser: build what is missing, and serve it
 	$(VENV)/bin/python scripts/web.py build
-	$(VENV)/bin/python scripts/web.py serve
+	$(VENV)/bin/python scripts/web.py serve --port $(PORT)
 
 test-web: install browser  ## that page, in a real Chromium
 	$(VENV)/bin/python scripts/web.py build

@@ -4,6 +4,7 @@ import { framed } from "./framing.js";
 
 const BRUSH = 24;
 const KEY_STEP = 7;
+const CENTRE = { x: 0.5, y: 0.5, down: false };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class Pad {
@@ -26,7 +27,10 @@ export class Pad {
     canvas.addEventListener("pointermove", (event) => this.#move(event));
     for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, (event) => this.#stop(event));
     canvas.addEventListener("keydown", (event) => this.#key(event));
-    canvas.addEventListener("focus", () => this.#show());
+    canvas.addEventListener("focus", () => {
+      if (canvas.matches(":focus-visible")) this.#pen = { ...CENTRE };
+      this.#show();
+    });
     canvas.addEventListener("blur", () => {
       this.#pen = null;
       this.#show();
@@ -149,7 +153,7 @@ export class Pad {
     if (event.key in ARROWS) {
       this.#movePen(...ARROWS[event.key]);
     } else if (event.key === " ") {
-      this.#pen ??= { x: 0.5, y: 0.5, down: false };
+      this.#pen ??= { ...CENTRE };
       this.#pen.down = !this.#pen.down;
       if (this.#pen.down) this.#line([this.#pen.x, this.#pen.y], [this.#pen.x, this.#pen.y]);
       this.#changed(true);
@@ -163,7 +167,7 @@ export class Pad {
   }
 
   #movePen(right, down) {
-    this.#pen ??= { x: 0.5, y: 0.5, down: false };
+    this.#pen ??= { ...CENTRE };
     const within = (value) => Math.min(1, Math.max(0, value));
     const from = [this.#pen.x, this.#pen.y];
     this.#pen.x = within(this.#pen.x + (right * KEY_STEP) / this.#size);

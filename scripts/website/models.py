@@ -7,6 +7,7 @@ import multiprocessing
 import pathlib
 
 import zoo
+from website import samples
 from website.exporting import ENTRY, QUANTILE, export
 from zoo import files
 from zoo.terminal import load_tensorflow
@@ -40,8 +41,6 @@ def build(directory, names=tuple(SHOWN), dataset="auto", progress=print):
     Returns:
         list of the names that had to be exported.
     """
-    from website import samples
-
     directory = pathlib.Path(directory)
     cards = [zoo.card(name) for name in names]
     stale = [card.name for card in cards if not _is_fresh(directory / card.name, _key(card, dataset))]

@@ -11,7 +11,7 @@ import sys
 import urllib.parse
 
 import pytest
-from conftest import ROOT, WEB
+from visiting import ROOT, WEB
 from website import models, runtime, samples, server
 
 import zoo
