@@ -43,6 +43,13 @@ def timed(monkeypatch):
     return timing.Timed
 
 
+def checked(runner, exported):
+    """What a `Timed` says of a set that it has opened, tuned and compared."""
+    runner.open(exported)
+    runner.tune()
+    return runner.check()
+
+
 def test_exporter_writes_all_files_and_samples(written):
     exported, described = written
     told = {key: described[key] for key in ("dense", "shape", "parameters", "keras_bytes")}
@@ -98,7 +105,7 @@ def test_dense_sets_are_told_by_their_network():
 def test_every_runner_computes_what_keras_computes_and_is_timed(written, timed, name):
     exported, _ = written
     runner = timed(name, 2)
-    opened = runner.open(exported)
+    opened = checked(runner, exported)
     assert 0 <= opened["error"] <= {"LiteRT float16": 1e-3, "LiteRT int8": 0.1}.get(name, 1e-5)
     assert opened["size_bytes"] == (files.size_bytes(exported.directory / FILES[name]) if name in FILES else None)
     measured = runner.measure(50)
@@ -111,7 +118,7 @@ def test_every_runner_computes_what_keras_computes_and_is_timed(written, timed, 
 
 def test_every_call_gets_another_sample_and_slow_runners_fewer_calls(written, timed, monkeypatch):
     runner = timed("LiteRT float32", 1)
-    runner.open(written[0])
+    checked(runner, written[0])
     seen = []
     runner._ways = {"latency": lambda sample: seen.append(sample.tobytes())}
     runner._runner.fewer = 5
@@ -130,7 +137,7 @@ def test_a_runner_that_computes_something_else_is_an_error(written, timed, tmp_p
     np.save(tmp_path / "samples.npy", exported.samples())
     np.save(tmp_path / "reference.npy", exported.reference()[::-1])  # of other samples
     with pytest.raises(ParityError, match=rf"{name} does not compute what Keras computes for {NAME}: it is off by"):
-        timed(name, 1).open(other)
+        checked(timed(name, 1), other)
 
 
 @pytest.mark.parametrize("spoilt", ["call", "bare", "batch"])
@@ -149,7 +156,7 @@ def test_all_ways_of_calling_are_compared(written, timed, monkeypatch, spoilt):
 
     monkeypatch.setitem(runners.RUNNERS, "LiteRT float32", Spoilt)
     with pytest.raises(ParityError):
-        timed("LiteRT float32", 1).open(written[0])
+        checked(timed("LiteRT float32", 1), written[0])
 
 
 def test_percentiles_interpolate_between_the_nearest_calls():
@@ -226,20 +233,27 @@ def test_a_tiny_run(invoke, monkeypatch, tmp_path, written):
 
 def test_turns(written):
     """Every runtime has its turn in every round, on every number of threads, and a round starts with another one."""
-    calls = []
+    calls, busy = [], set()
 
     class Fake:
         def __init__(self, key):
-            self.key, self.turn = key, 0
+            self.key, self.turn, self.sent = key, 0, []
 
-        def send(self, method, exported):
-            assert (method, exported) == ("open", written[0])
+        def send(self, *message):
+            self.sent.append(message)
+            busy.add(self.key)
 
         def reply(self):
+            busy.remove(self.key)
             return {"settings": "", "error": 0.0, "size_bytes": None if self.key[0] in RUNTIMES[:2] else 99}
 
-        def call(self, method, count):
-            assert (method, count) == ("measure", export._CALLS)
+        def call(self, *message):
+            assert not busy  # while settings are chosen and calls timed, nobody else works
+            if message == ("tune",):
+                assert self.sent == [("open", written[0])]
+                return None
+            assert self.sent == [("open", written[0]), ("check",)]
+            assert message == ("measure", export._CALLS)
             calls.append(self.key)
             self.turn += 1
             # The middle one of three turns is the median: 10 s times the position in the table, and the threads.

@@ -121,9 +121,10 @@ def _measured(exported, threads, repeats):
 
 def _measured_set(exported, described, timed, threads, repeats):
     """What is measured of one set: "runtimes" and "reach", each by number of threads, and others_busy_cores."""
-    for remote in timed.values():  # they load and compile side by side
-        remote.send("open", exported)
-    opened = {key: remote.reply() for key, remote in timed.items()}
+    _side_by_side(timed, "open", exported)
+    for remote in timed.values():
+        remote.call("tune")
+    checked = _side_by_side(timed, "check")
     turns = {key: [] for key in timed}
     others = surroundings.OtherProcesses()
     with _bar(repeats * len(timed), exported.name) as bar:
@@ -133,7 +134,7 @@ def _measured_set(exported, described, timed, threads, repeats):
                 bar.update()
     busy = others.busy_cores()
     runtimes = _by_runner(turns, threads, _summary)
-    for (name, count), details in opened.items():
+    for (name, count), details in checked.items():
         size = details.pop("size_bytes")
         runtimes[name]["size_bytes"] = described["keras_bytes"] if size is None else size
         runtimes[name]["threads"][str(count)] |= details
@@ -142,6 +143,13 @@ def _measured_set(exported, described, timed, threads, repeats):
     if busy and busy > _MUCH:
         _tell(f"{exported.name}: other processes kept {busy:.1f} cores busy meanwhile, so do not trust these numbers")
     return result
+
+
+def _side_by_side(timed, method, *arguments):
+    """The result of a method of every remote object, by its key; all work at once."""
+    for remote in timed.values():
+        remote.send(method, *arguments)
+    return {key: remote.reply() for key, remote in timed.items()}
 
 
 def _summary(turns):

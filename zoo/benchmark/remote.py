@@ -70,6 +70,8 @@ class Remote:
 
 
 def _serve(connection, make, arguments):
+    # Blocked until here, see below; but some of TensorFlow's native code unblocks it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         served = make(*arguments)
         while True:

@@ -6,6 +6,7 @@ the other. TensorFlow and Keras are imported only by those that need them: the o
 
 import dataclasses
 import pathlib
+import time
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from zoo.benchmark.basics import seconds_of
 from zoo.terminal import native_errors_hidden
 
 BATCH_SIZE = 256
-_TRIALS = 30  # calls that decide between two settings
+_TRIALS = 100  # calls that decide between two settings
+_REST = 0.05  # seconds before them: threads of the other setting still spin for a while
 
 
 @dataclasses.dataclass(frozen=True)
@@ -266,7 +268,9 @@ def _batches(samples):
 
 def _fastest(functions):
     """The name of the function that takes the least time, by the median of several calls each."""
-    for function in functions.values():
+    medians = {}
+    for name, function in functions.items():
         function()  # compiles, or starts threads
-    medians = {name: np.median(seconds_of([function] * _TRIALS)) for name, function in functions.items()}
+        time.sleep(_REST)
+        medians[name] = np.median(seconds_of([function] * _TRIALS))
     return min(medians, key=medians.get)

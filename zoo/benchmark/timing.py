@@ -22,7 +22,7 @@ _READY = "reconstructed"
 
 
 class Timed:
-    """A runner that is opened, checked against Keras, and timed.
+    """A runner that is opened, tuned, checked against Keras, and timed, in this order.
 
     Args:
         name: of a runner.
@@ -33,10 +33,16 @@ class Timed:
         self._runner = runners.RUNNERS[name](threads)
 
     def open(self, exported):
-        """Load a set and compare it with Keras.
+        """Load a set: `zoo.benchmark.runners.Exported`."""
+        self._exported = exported
+        self._runner.open(exported)
 
-        Args:
-            exported: `zoo.benchmark.runners.Exported`.
+    def tune(self):
+        """Choose the fastest settings; meanwhile nothing else shall run."""
+        self._runner.tune(self._exported)
+
+    def check(self):
+        """Compare with Keras.
 
         Returns:
             dict: settings; error, the root mean square of the differences to Keras as a share of Keras' standard
@@ -45,8 +51,7 @@ class Timed:
         Raises:
             ParityError: it computes something else.
         """
-        self._runner.open(exported)
-        self._runner.tune(exported)
+        exported = self._exported
         self._samples, reference = exported.samples(), exported.reference()
         self._ways = {"latency": self._runner} | ({"bare": self._runner.bare} if self._runner.bare else {})
         some = len(reference)
