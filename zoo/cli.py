@@ -16,7 +16,7 @@ from zoo.terminal import load_tensorflow
 _RECIPE_HELP = "NAME is a set of the catalog, a recipe.toml, or the folder that holds one."
 
 
-class _Group(click.Group):
+class ErrorGroup(click.Group):
     """Every `ZooError` becomes one line on standard error and exit code 2; Ctrl-C exit code 130."""
 
     def invoke(self, context):
@@ -36,7 +36,7 @@ _dataset = click.option(
 )
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=ErrorGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(zoo.__version__, prog_name="zoo")
 def main():
     """An autoencoder zoo for Keras 3: load a pretrained encoder, fine-tune it, export it to a phone."""
