@@ -97,7 +97,9 @@ class TestVerify:
         assert measured["samples"] == len(test)
         assert list(measured["files"]) == ["float32", "float16", "dynamic", "int8"]
         assert measured["files"]["float32"]["mse"] == pytest.approx(card.metrics["mse"], rel=1e-5)
-        # The same by another way: the file and its reconstructions.
+        # The same by another way: the files and their reconstructions.
+        report = zoo.export(zoo.load(catalog.name), catalog / "exported", "tflite")
+        assert measured["files"]["float32"]["size_bytes"] == report.files["tflite"].size_bytes
         report = zoo.export(zoo.load(catalog.name), catalog / "exported", "tflite", quantization="int8")
         phone = zoo.lite.load(catalog / "exported" / "model.tflite")
         x = test.images.astype("float32")
