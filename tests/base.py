@@ -15,6 +15,14 @@ from zoo.exporting import runtime
 from zoo.training.recipe import read_recipe
 
 
+def only_error(result):
+    """The one line that a command of exit code 2 tells, of a click result."""
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    return line
+
+
 class ZooTest:
     """Base class of all model tests."""
 

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 import zoo
+from tests.base import only_error
 from zoo.benchmark import competitors, models, pythae_competitor, report, train
 from zoo.cli import main
 from zoo.errors import DataNotFoundError
@@ -181,9 +182,7 @@ def test_page_table_and_plot_come_from_the_json_alone(run, tmp_path):
 def test_bad_input_is_one_line_and_exit_code_2(run, tmp_path, arguments, message):
     (tmp_path / "other.json").write_text("[]")
     (tmp_path / "broken.json").write_text("{")
-    errors = [line for line in run(*arguments, code=2).stderr.splitlines() if line.startswith("Error: ")]
-    assert len(errors) == 1
-    assert message in errors[0]
+    assert message in only_error(run(*arguments, code=2))
 
 
 def test_help():

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 import zoo
+from tests.base import only_error
 from zoo import files
 from zoo.benchmark import export, export_report, exporter, runners, timing
 from zoo.benchmark.remote import Remote
@@ -407,9 +408,7 @@ def test_summary_names_what_is_slower(results):
 )
 def test_bad_input_is_one_line_and_exit_code_2(invoke, tmp_path, arguments, message):
     (tmp_path / "other.json").write_text('{"benchmark": "train", "sets": {}}')
-    errors = [line for line in invoke(*arguments, code=2).stderr.splitlines() if line.startswith("Error: ")]
-    assert len(errors) == 1
-    assert message in errors[0]
+    assert message in only_error(invoke(*arguments, code=2))
 
 
 def test_ctrl_c_ends_all_processes(tmp_path):

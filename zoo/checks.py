@@ -89,6 +89,15 @@ def check_values(x, *, unit_range=True, name="x"):
         )
 
 
+def one_input_and_output(model, taker, error):
+    """Raise an `error` in the name of `taker`, a function, for a Keras model with several inputs or outputs."""
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise error(
+            f"{taker} takes models with one input and one output."
+            f" Received {len(model.inputs)} inputs and {len(model.outputs)} outputs."
+        )
+
+
 def positive_integer(name, value):
     """Return `value` as int, or raise `ConfigError` unless it is a whole number of at least 1."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:

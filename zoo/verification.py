@@ -80,12 +80,16 @@ def quantize(name):
 def verify_quantization(name):
     """Check what the card of a set says about its quantised files, by exporting them again.
 
+    Returns:
+        dict of (quantization, size_bytes or metric) to (card's value, measured value).
+
     Raises:
         IntegrityError: a size or a metric is not what the card says.
     """
     stated, measured = card(name).quantization, _measured_losses(name)
     if not stated:
         raise IntegrityError(f"The card of {name!r} says nothing about quantised files. {_QUANTIZE}")
+    compared = {}
     for mode, values in measured["files"].items():
         for key, value in values.items():
             said = stated["files"].get(mode, {}).get(key, float("nan"))
@@ -96,6 +100,8 @@ def verify_quantization(name):
                     f"The card of {name!r} states {key} {said:.5g} for its {mode} file. Measured: {value:.5g}."
                     f" {_QUANTIZE}"
                 )
+            compared[mode, key] = said, value
+    return compared
 
 
 def _measured_losses(name):

@@ -44,7 +44,12 @@ class TestCatalog(ZooTest):
 
     @pytest.mark.needs_dataset("mnist")
     def test_what_quantisation_costs_is_measured_again(self):
-        verification.verify_quantization("mnist-feed-forward-8")
+        compared = verification.verify_quantization("mnist-feed-forward-8")
+        modes, keys = ("float32", "float16", "dynamic", "int8"), ("size_bytes", "mse", "knn_accuracy")
+        assert list(compared) == [(mode, key) for mode in modes for key in keys]
+        for (_, key), (stated, measured) in compared.items():
+            assert stated == pytest.approx(measured, **({"abs": 0.005} if key == "knn_accuracy" else {"rel": 1e-3}))
+        assert compared["int8", "mse"][1] > compared["float32", "mse"][1]
 
     def test_quantisation_costs_little(self):
         cards = [zoo.card(name) for name in NAMES]

@@ -221,7 +221,7 @@ class TestTheyWork:
                     np.testing.assert_array_equal(ours, expected)
 
     def test_tensorboard(self, restart, x, held_out, calls, tmp_path):
-        pytest.importorskip("tensorboard", reason="Keras' callback needs it to write")
+        pytest.importorskip("tensorboard", reason="tensorboard is not installed, which Keras' callback writes with")
         assert sees_every_batch(keras.callbacks.TensorBoard(tmp_path, update_freq="batch"))
         board = keras.callbacks.TensorBoard(tmp_path, histogram_freq=1)
         history = restart().fit(x, validation_data=held_out, callbacks=[board], **_BATCHES).history

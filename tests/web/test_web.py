@@ -80,10 +80,11 @@ def as_grey(pixels):
 
 
 def same_numbers(page, name, precision, digits):
-    """Compare every signature of a file in the page's runtime and in Python's."""
+    """Compare every signature of a file in the page's runtime and in Python's; returns what was compared."""
     model = lite(name, precision)
     images = digits[:: len(digits) // COUNT][:COUNT]
     latent = model.encode(images)
+    compared = []
     for signature, inputs in {"encode": images, "decode": latent, "reconstruct": images, "score": images}.items():
         expected = getattr(model, signature)(inputs)
         samples = inputs.reshape(COUNT, -1).tolist()
@@ -96,6 +97,8 @@ def same_numbers(page, name, precision, digits):
             np.testing.assert_array_max_ulp(outputs, expected, maxulp=8)
         else:
             np.testing.assert_array_equal(outputs, expected, err_msg=signature)
+        compared.append((signature, len(outputs)))
+    return compared
 
 
 def test_the_page_offers_every_set_with_its_own_threshold(catalog):
@@ -116,8 +119,9 @@ def test_the_page_offers_every_set_with_its_own_threshold(catalog):
 @pytest.mark.parametrize("name", SHOWN)
 def test_numbers_equal_python_s(visit, digits, name):
     page = visit().open()
-    same_numbers(page, name, "float32", digits)
-    same_numbers(page, name, "int8", digits)
+    every = [(signature, COUNT) for signature in ("encode", "decode", "reconstruct", "score")]
+    assert same_numbers(page, name, "float32", digits) == every
+    assert same_numbers(page, name, "int8", digits) == every
 
 
 def test_numbers_without_relaxed_simd(visit, digits):

@@ -105,9 +105,13 @@ def rows(results):
 
 def summary(results):
     """A few lines of markdown: what the dense sets reach, and on what it was measured."""
+    return f"{_reach_in_words(results)}\n\n{measured_on(results)}"
+
+
+def _reach_in_words(results):
     dense = _dense(results)
     if not dense:
-        return "No dense set was measured.\n\n" + measured_on(results)
+        return "No dense set was measured."
     lines = [f"Latency of one sample on {len(dense)} dense set{'s' * (len(dense) > 1)}, {_all_threads(results)}:", ""]
     for goal in _GOALS:
         ratios = _ratios(dense, goal)
@@ -117,13 +121,13 @@ def summary(results):
             f"- {goal.told}: {goal.text(statistics.median(ratios.values()))} on the median, {goal.text(worst)} at worst"
             f" ({name}, {_threads(threads)}); {wanted} was wanted, {_misses(goal, ratios)}."
         )
-    return "\n".join([*lines, "", measured_on(results)])
+    return "\n".join(lines)
 
 
 def markdown(results):
     """The page ``export.md``."""
     parts = ["# Exported files: size, start-up, latency, throughput", _introduction(results)]
-    parts += ["## What the dense sets reach", summary(results).rsplit("\n\n", 1)[0], *_reached(results)]
+    parts += ["## What the dense sets reach", _reach_in_words(results), *_reached(results)]
     parts += ["![](latency.png)", *_start_up(results)]
     for name, result in results["sets"].items():
         parts += [f"## {name}", _described(result), _set_table(result)]

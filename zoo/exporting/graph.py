@@ -246,11 +246,7 @@ def _check_functional(model):
             "zoo.export takes an Autoencoder, an encoder, a classifier or another functional keras.Model."
             f" Received: {type(model).__name__}."
         )
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ExportError(
-            "zoo.export takes models with one input and one output."
-            f" Received {len(model.inputs)} inputs and {len(model.outputs)} outputs."
-        )
+    checks.one_input_and_output(model, "zoo.export", ExportError)
     if None in model.input_shape[1:]:
         raise ExportError(f"The input needs a fixed shape per sample. Received {model.input_shape[1:]}.")
 

@@ -2,6 +2,7 @@
 
 import keras
 
+from zoo import checks
 from zoo.autoencoder import Autoencoder
 from zoo.errors import ConfigError, unknown_name
 
@@ -37,11 +38,7 @@ def wrap(keras_model, latent, *, name=None):
             "zoo.wrap takes a functional or built Sequential keras.Model, whose layers form a graph."
             f" Received: {type(keras_model).__name__}."
         )
-    if len(keras_model.inputs) != 1 or len(keras_model.outputs) != 1:
-        raise ConfigError(
-            "zoo.wrap takes models with one input and one output."
-            f" Received {len(keras_model.inputs)} inputs and {len(keras_model.outputs)} outputs."
-        )
+    checks.one_input_and_output(keras_model, "zoo.wrap", ConfigError)
     image, reconstruction = keras_model.inputs[0], keras_model.outputs[0]
     if None in image.shape[1:] or tuple(image.shape[1:]) != tuple(reconstruction.shape[1:]):
         raise ConfigError(
