@@ -20,7 +20,7 @@ import sys
 import numpy as np
 
 import zoo
-from zoo.terminal import load_tensorflow
+from zoo.core.terminal import load_tensorflow
 
 ROOT = pathlib.Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "arm64.json"
@@ -86,7 +86,7 @@ def main(arguments=None):
 def check(cards, options):
     """Export, run on both sides and compare: the results as in docs/arm64.json."""
     load_tensorflow()
-    from zoo.benchmark.surroundings import machine
+    from zoo.benchmark.environment import machine
 
     jobs = {}
     for card in cards:

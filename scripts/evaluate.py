@@ -21,7 +21,7 @@ from zoo.cli import main
 
 
 def each(names, action, processes=None):
-    """Do `action`, a function of `zoo.verification`, for each name; say how it went; return the number of failures.
+    """Do `action`, a function of `zoo.recipes.verify`, for each name; say how it went; return the number of failures.
 
     Args:
         names: names of sets; all of them if empty.
@@ -38,7 +38,7 @@ def each(names, action, processes=None):
 
 def _do(action, name):
     """Whether `action` fails for a set."""
-    from zoo import verification
+    from zoo.recipes import verify as verification
 
     try:
         getattr(verification, action)(name)

@@ -3,7 +3,7 @@
 import dataclasses
 
 import zoo
-from zoo.latents import feature_count
+from zoo.evaluation.features import feature_count
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,8 +17,8 @@ import click
 import numpy as np
 
 import zoo
-from zoo import demo
-from zoo.evaluation import few_labels
+from zoo.recipes import demo
+from zoo.transfer import few_labels
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -121,8 +121,8 @@ def located(name, task):
     name = name.removeprefix(_WITHOUT)
     directory = STATE / name
     if not (directory / "metadata.json").is_file():
-        from zoo.training.recipe import read_recipe
-        from zoo.training.run import build, run
+        from zoo.recipes.fit import build, run
+        from zoo.recipes.recipe import read_recipe
 
         recipe = read_recipe(ROOT / "pretrained" / name)
         click.echo(f"Training {name} without the classes of {task.dataset} that are to be learnt.")
@@ -289,7 +289,7 @@ def plot(known, path):
     """Accuracy against labels per class: the best set of each method, for each task."""
     from matplotlib.figure import Figure
 
-    from zoo import plots
+    from zoo.recipes import pictures as plots
 
     figure = Figure(figsize=(8.4, 7.6), layout="constrained")
     for axis, task in zip(figure.subplots(2, 2).flat, TASKS, strict=True):

@@ -7,12 +7,12 @@ import keras
 import numpy as np
 
 import zoo
-from zoo import files
-from zoo.catalog import golden
 from zoo.catalog.card import catalog_directory
 from zoo.catalog.readme import readme as card_text
+from zoo.core import files
 from zoo.exporting import runtime
-from zoo.training.recipe import read_recipe
+from zoo.recipes import golden
+from zoo.recipes.recipe import read_recipe
 
 
 def only_error(result):

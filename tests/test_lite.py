@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo.errors import ConfigError, DataError, DataNotFoundError, ExportError
+from zoo.core.errors import ConfigError, DataError, DataNotFoundError, ExportError
 
 NAME = "mnist-feed-forward-8"
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 import zoo
-from zoo.errors import ZooError
+from zoo.core.errors import ZooError
 
 NAMES = (
     "Autoencoder", "Card", "ExportReport", "ParityError", "ZooError", "card", "classifier", "convolutional",

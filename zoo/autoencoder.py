@@ -5,10 +5,10 @@ import json
 import keras
 import numpy as np
 
-from zoo import checks
-from zoo.errors import ConfigError
-from zoo.training import inputs
-from zoo.training.engine import CompiledTraining
+from zoo.core import checks
+from zoo.core.errors import ConfigError
+from zoo.engine import inputs
+from zoo.engine.engine import CompiledTraining
 
 
 @keras.saving.register_keras_serializable(package="zoo")

@@ -9,8 +9,8 @@ import pathlib
 
 import numpy as np
 
-from zoo import checks
-from zoo.errors import ConfigError, DataError, DataNotFoundError, ExportError
+from zoo.core import checks
+from zoo.core.errors import ConfigError, DataError, DataNotFoundError, ExportError
 from zoo.exporting.runtime import LiteRT, OnnxRuntime
 
 _RUNTIMES = {".tflite": LiteRT, ".onnx": OnnxRuntime}

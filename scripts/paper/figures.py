@@ -48,6 +48,6 @@ def _grid(rows, columns):
 
 
 def _save(figure, path):
-    from zoo import plots
+    from zoo.recipes import pictures as plots
 
     plots.save(figure, path, dpi=90)

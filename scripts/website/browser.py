@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 
-from zoo.errors import DataNotFoundError
+from zoo.core.errors import DataNotFoundError
 
 # Of an open page: everything is loaded, nothing is being computed.
 READY = "#app[data-state=ready][aria-busy=false]"

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 
 import zoo
-from zoo import files
+from zoo.core import files
 
 ENTRY = "entry.json"
 PRECISIONS = {"float32": None, "int8": "int8"}
@@ -22,7 +22,7 @@ def export(name, directory, digits, key):
         digits: `website.samples.Samples`.
         key: kept in the entry: what the files were made from.
     """
-    from zoo.terminal import load_tensorflow
+    from zoo.core.terminal import load_tensorflow
 
     load_tensorflow()
     model = zoo.load(name)

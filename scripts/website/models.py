@@ -9,8 +9,8 @@ import pathlib
 import zoo
 from website import samples
 from website.exporting import ENTRY, QUANTILE, export
-from zoo import files
-from zoo.terminal import load_tensorflow
+from zoo.core import files
+from zoo.core.terminal import load_tensorflow
 
 # What the page offers, in its order: names of sets, with a title and what to try.
 SHOWN = {

@@ -9,8 +9,8 @@ import subprocess
 import tarfile
 import tempfile
 
-from zoo import files
-from zoo.errors import DataNotFoundError, IntegrityError
+from zoo.core import files
+from zoo.core.errors import DataNotFoundError, IntegrityError
 
 VERSION = "2.5.3"
 # npm's own integrity of each package, and which of its files the page needs, by their names there.

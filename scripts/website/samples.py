@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 
 import zoo
+from zoo.core.errors import DataNotFoundError
 from zoo.data.source import Source
-from zoo.errors import DataNotFoundError
 
 SHAPE = (28, 28, 1)
 _TRAIN, _CALIBRATION = 4000, 1000

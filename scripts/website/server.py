@@ -4,7 +4,7 @@ import functools
 import http.server
 import pathlib
 
-from zoo.errors import DataNotFoundError, OutputError
+from zoo.core.errors import DataNotFoundError, OutputError
 
 HOST = "127.0.0.1"
 

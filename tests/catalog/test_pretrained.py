@@ -6,9 +6,9 @@ import pytest
 
 import zoo
 from tests.base import ZooTest
-from zoo import verification
 from zoo.catalog.card import catalog_directory
-from zoo.errors import DataNotFoundError, UnknownNameError
+from zoo.core.errors import DataNotFoundError, UnknownNameError
+from zoo.recipes import verify as verification
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "scripts"))
 

@@ -5,7 +5,7 @@ import pytest
 
 import zoo
 from tests.base import ZooTest
-from zoo.errors import ConfigError, IntegrityError, OutputError, UnknownNameError
+from zoo.core.errors import ConfigError, IntegrityError, OutputError, UnknownNameError
 
 MODELS = {
     "feed_forward": lambda: zoo.feed_forward((8, 8, 1), 4, (12,), batch_normalization=True),

@@ -4,7 +4,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 import zoo
-from zoo.errors import DataError, DataNotFoundError, UnknownNameError
+from zoo.core.errors import DataError, DataNotFoundError, UnknownNameError
 
 
 def _write_folder(root, size=(12, 10), count=6):

@@ -6,7 +6,7 @@ import sklearn.metrics
 import tensorflow as tf
 
 import zoo
-from zoo.errors import DataError, UnknownNameError
+from zoo.core.errors import DataError, UnknownNameError
 from zoo.evaluation import METRICS, anomaly, denoising, reconstruction, representation, sparsity
 
 

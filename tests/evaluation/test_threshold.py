@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.errors import ConfigError, DataError
+from zoo.core.errors import ConfigError, DataError
 
 
 @pytest.fixture(scope="module")

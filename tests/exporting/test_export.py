@@ -6,7 +6,7 @@ import pytest
 
 import zoo
 from tests.base import ZooTest
-from zoo.errors import ConfigError, DataError, ExportError, OutputError, ParityError, UnknownNameError
+from zoo.core.errors import ConfigError, DataError, ExportError, OutputError, ParityError, UnknownNameError
 from zoo.exporting import runtime
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.errors import DataError, ExportError, ParityError, UnknownNameError
+from zoo.core.errors import DataError, ExportError, ParityError, UnknownNameError
 from zoo.exporting import runtime
 from zoo.exporting.runtime import LiteRT
 

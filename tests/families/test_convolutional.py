@@ -7,7 +7,7 @@ import pytest
 
 import zoo
 from tests.base import ZooTest
-from zoo.errors import ConfigError
+from zoo.core.errors import ConfigError
 
 
 def _parameters(input_shape, latent_dim, filters, feature_maps, kernel=3):

@@ -3,7 +3,7 @@ import pytest
 
 import zoo
 from tests.base import ZooTest
-from zoo.errors import ConfigError, UnknownNameError
+from zoo.core.errors import ConfigError, UnknownNameError
 
 BACKBONES = {
     "feed_forward": lambda: zoo.feed_forward((28, 28, 1), 8),

@@ -4,7 +4,7 @@ import pytest
 
 import zoo
 from tests.base import ZooTest
-from zoo.errors import ConfigError, UnknownNameError
+from zoo.core.errors import ConfigError, UnknownNameError
 
 
 class TestFeedForward(ZooTest):

@@ -5,7 +5,7 @@ from keras import layers
 
 import zoo
 from tests.base import ZooTest
-from zoo.errors import ConfigError, UnknownNameError
+from zoo.core.errors import ConfigError, UnknownNameError
 
 
 def _dense():

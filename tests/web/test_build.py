@@ -15,7 +15,7 @@ from visiting import ROOT, WEB
 from website import models, runtime, samples, server
 
 import zoo
-from zoo.errors import DataNotFoundError, IntegrityError, OutputError
+from zoo.core.errors import DataNotFoundError, IntegrityError, OutputError
 
 SCRIPT = ROOT / "scripts" / "web.py"
 

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from zoo.errors import DataError, DataNotFoundError
+from zoo.core.errors import DataError, DataNotFoundError
 
 
 def middle(values):

@@ -10,13 +10,14 @@ import tempfile
 from tqdm import tqdm
 
 import zoo
-from zoo import files
-from zoo.benchmark import export_report, surroundings, timing
+from zoo.benchmark import environment as surroundings
+from zoo.benchmark import export_report, timing
 from zoo.benchmark.basics import middle
 from zoo.benchmark.exporter import SAMPLES, Exporter, is_dense
 from zoo.benchmark.remote import Remote
 from zoo.benchmark.runners import BATCH_SIZE, RUNNERS
-from zoo.errors import unknown_name
+from zoo.core import files
+from zoo.core.errors import unknown_name
 
 CONVOLUTIONAL = ("mnist-convolutional-16", "mnist-denoising-gaussian-32", "cifar10-jpeg-convolutional-128")
 _CALLS = 300  # timed calls of single samples per turn

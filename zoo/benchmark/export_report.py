@@ -4,9 +4,9 @@ import dataclasses
 import json
 import statistics
 
-from zoo import files
 from zoo.benchmark import basics
 from zoo.benchmark.basics import markdown_table, measured_on
+from zoo.core import files
 
 # Names of runners, which are the keys of the results.
 PREDICT, ONNX, INT8 = "Keras predict", "ONNX Runtime", "LiteRT int8"

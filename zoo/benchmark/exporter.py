@@ -8,10 +8,10 @@ import numpy as np
 import zoo
 from zoo import data
 from zoo.benchmark.runners import Exported
+from zoo.core.errors import ZooError
+from zoo.core.terminal import load_tensorflow, native_errors_hidden
 from zoo.data.source import Source
-from zoo.errors import ZooError
 from zoo.exporting.quantization import CALIBRATION_SAMPLES
-from zoo.terminal import load_tensorflow, native_errors_hidden
 
 SAMPLES = 1024
 _COMPARED = 8

@@ -6,7 +6,7 @@ import resource
 import subprocess
 import sys
 
-from zoo.errors import ZooError
+from zoo.core.errors import ZooError
 
 SAMPLES = 1_000_000
 _ELEMENTS, _LATENT, _BATCH_SIZE = 784, 16, 256

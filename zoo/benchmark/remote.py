@@ -4,7 +4,7 @@ import contextlib
 import multiprocessing
 import signal
 
-from zoo.errors import ZooError
+from zoo.core.errors import ZooError
 
 
 class Remote:

@@ -2,10 +2,10 @@
 
 import json
 
-from zoo import files
 from zoo.benchmark import basics
 from zoo.benchmark.basics import markdown_table, measured_on
-from zoo.errors import DataError
+from zoo.core import files
+from zoo.core.errors import DataError
 
 _OURS = "zoo"
 

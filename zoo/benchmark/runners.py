@@ -11,7 +11,7 @@ import time
 import numpy as np
 
 from zoo.benchmark.basics import seconds_of
-from zoo.terminal import native_errors_hidden
+from zoo.core.terminal import native_errors_hidden
 
 BATCH_SIZE = 256
 _TRIALS = 100  # calls that decide between two settings

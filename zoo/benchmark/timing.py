@@ -14,8 +14,8 @@ import numpy as np
 
 from zoo.benchmark import runners
 from zoo.benchmark.basics import seconds_of
-from zoo.errors import ParityError, ZooError
-from zoo.files import size_bytes
+from zoo.core.errors import ParityError, ZooError
+from zoo.core.files import size_bytes
 
 _WARM_UP = 0.03  # seconds of calls before those that are timed: other runners' threads still spin, caches are cold
 _READY = "reconstructed"

@@ -9,12 +9,13 @@ import keras
 from tqdm import tqdm
 
 import zoo
-from zoo import files
-from zoo.benchmark import competitors, curve, memory, models, report, surroundings
+from zoo.benchmark import competitors, curve, memory, models, report
+from zoo.benchmark import environment as surroundings
 from zoo.benchmark.basics import spread
 from zoo.benchmark.remote import Remote
+from zoo.core import files
+from zoo.core.errors import unknown_name
 from zoo.data.source import Source
-from zoo.errors import unknown_name
 
 _MUCH = 0.1  # cores busy with other processes that are worth a warning
 _REST = 0.2  # seconds before each measured epoch: idle threads of the one before still spin for a while

@@ -5,8 +5,8 @@ import fnmatch
 import json
 import pathlib
 
-from zoo.errors import DataNotFoundError, IntegrityError, unknown_name
-from zoo.files import recover
+from zoo.core.errors import DataNotFoundError, IntegrityError, unknown_name
+from zoo.core.files import recover
 
 CONFIG, METADATA, WEIGHTS, README = "config.json", "metadata.json", "model.weights.h5", "README.md"
 GOLDEN, PICTURE = "golden.npz", "card.png"
@@ -32,8 +32,8 @@ class Card:
         license: SPDX identifier of the weights' licence.
         description: one sentence.
         reproduction: {"command", "seconds", "machine", "versions"}: how it was made.
-        quantization: {"samples", "files", "warnings"}: what `zoo.exporting.losses.measure` found out about the set as
-            .tflite file, with and without quantisation; empty if nobody looked.
+        quantization: {"samples", "files", "warnings"}: what `zoo.exporting.quantization_cost.measure` found out about
+            the set as .tflite file, with and without quantisation; empty if nobody looked.
     """
 
     name: str

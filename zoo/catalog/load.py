@@ -5,9 +5,9 @@ import warnings
 import keras
 from keras import layers
 
-from zoo import files
 from zoo.catalog.card import CONFIG, WEIGHTS, find, read_card
-from zoo.errors import IntegrityError
+from zoo.core import files
+from zoo.core.errors import IntegrityError
 from zoo.families import from_config
 
 

@@ -1,6 +1,6 @@
 """The README card of a set, generated from its `Card`."""
 
-from zoo.latents import feature_count, is_averaged
+from zoo.evaluation.features import feature_count, is_averaged
 
 # Metric: what it is called, how it is written, and the metric of the baseline that stands beside it.
 _METRICS = {

@@ -4,12 +4,13 @@ import dataclasses
 import json
 import pathlib
 
-from zoo import files, plots
-from zoo.catalog import golden
 from zoo.catalog.card import CONFIG, GOLDEN, METADATA, PICTURE, README, WEIGHTS, Card
 from zoo.catalog.readme import readme
-from zoo.errors import ConfigError, unknown_name
+from zoo.core import files
+from zoo.core.errors import ConfigError, unknown_name
 from zoo.families import from_config
+from zoo.recipes import golden
+from zoo.recipes import pictures as plots
 
 _MEASURED = {"family", "config", "input", "parameters", "size_bytes", "sha256"}
 _GIVEN = {field.name for field in dataclasses.fields(Card)} - _MEASURED

@@ -15,10 +15,10 @@ import pathlib
 
 import numpy as np
 
+from zoo.core.errors import unknown_name
 from zoo.data.resizing import resize
 from zoo.data.source import Source, mixture
 from zoo.data.stream import Stream, stream_of
-from zoo.errors import unknown_name
 
 __all__ = ["Source", "Stream", "load", "resize", "samples_like"]
 
@@ -83,7 +83,7 @@ def _load(dataset, split, shape, stream):
         parts, description = open_folder(path, split)
         title = repr(description["name"])
     else:
-        from zoo.data.public import open_public
+        from zoo.data.tfds import open_public
 
         parts, description = open_public(text, split)
         title = f"{text}/{split}"

@@ -4,8 +4,8 @@ import zipfile
 
 import numpy as np
 
+from zoo.core.errors import DataError, DataNotFoundError, unknown_name
 from zoo.data.source import Source
-from zoo.errors import DataError, DataNotFoundError, unknown_name
 
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 _SHOW_PROGRESS_FROM = 5000

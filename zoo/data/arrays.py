@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from zoo.core.errors import DataError, DataNotFoundError
 from zoo.data.source import Source
-from zoo.errors import DataError, DataNotFoundError
 
 _IMAGE_KEYS, _LABEL_KEYS = ("images", "x", "x_train"), ("labels", "y", "y_train")
 

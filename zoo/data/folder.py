@@ -1,6 +1,6 @@
 """A folder of images, ``root/split/class/*.jpg|png``, read by TensorFlow Datasets' `ImageFolder`."""
 
-from zoo.errors import DataNotFoundError, unknown_name
+from zoo.core.errors import DataNotFoundError, unknown_name
 
 
 def open_folder(root, split):

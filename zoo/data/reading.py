@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from zoo.errors import DataError
+from zoo.core.errors import DataError
 
 # Below this a bar would only flicker; `disable=None` shows it in a terminal only.
 _SHOW_PROGRESS_FROM = 5000

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from zoo.errors import DataError
+from zoo.core.errors import DataError
 
 _LUMA = np.array([0.299, 0.587, 0.114], "float32")  # ITU-R BT.601, as JPEG and Pillow use it
 

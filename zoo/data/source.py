@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from zoo.errors import DataError
+from zoo.core.errors import DataError
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

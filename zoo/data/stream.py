@@ -5,9 +5,9 @@ import itertools
 
 import numpy as np
 
+from zoo.core.errors import DataError
 from zoo.data.reading import prepared
 from zoo.data.source import Source
-from zoo.errors import DataError
 
 _SHUFFLE_BYTES = 64e6
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from zoo.errors import DataError, unknown_name
+from zoo.core.errors import DataError, unknown_name
 from zoo.evaluation import anomaly, baselines, denoising, reconstruction, representation, sparsity
-from zoo.evaluation.subject import Subject
+from zoo.evaluation.context import Subject
 
 # What is far from what a model was trained on, where a user names nothing.
 _ANOMALIES = {"mnist": "fashion_mnist", "fashion_mnist": "mnist"}

@@ -1,6 +1,6 @@
 """What the latent features are worth: nearest neighbours, a linear probe, clusters."""
 
-from zoo.errors import DataError
+from zoo.core.errors import DataError
 
 NEIGHBOURS = 7
 # Inverse strength of the probe's penalty, chosen with 1,000 sparse features on held-out training images.

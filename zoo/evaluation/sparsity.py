@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from zoo.latents import flattened
+from zoo.evaluation.features import flattened
 
 _ACTIVE = 0.01  # share of the largest activation of all units from which a unit counts as active
 

@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 
-from zoo import checks, data
+from zoo import data
+from zoo.core import checks
+from zoo.core.errors import ConfigError, DataError
 from zoo.data.source import Source
-from zoo.errors import ConfigError, DataError
 
 
 def threshold(model, normal_data, quantile=0.99):

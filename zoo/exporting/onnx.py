@@ -3,7 +3,7 @@
 import contextlib
 import logging
 
-from zoo.errors import ExportError
+from zoo.core.errors import ExportError
 from zoo.exporting.metadata import KEY
 
 # tf2onnx accepts 13 to 18.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from zoo.errors import ParityError
+from zoo.core.errors import ParityError
 from zoo.exporting.report import FORMATS, Difference
 
 _TOLERANCE = 1e-5

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 
 from zoo import data
-from zoo.errors import DataError, ExportError, ZooError, unknown_name
+from zoo.core.errors import DataError, ExportError, ZooError, unknown_name
 
 MODES = ("float16", "dynamic", "int8")
 CALIBRATION_SAMPLES = 1000

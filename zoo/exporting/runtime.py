@@ -9,7 +9,7 @@ import mmap
 
 import numpy as np
 
-from zoo.errors import ExportError
+from zoo.core.errors import ExportError
 from zoo.exporting import metadata
 
 

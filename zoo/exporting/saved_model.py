@@ -2,7 +2,7 @@
 
 import keras
 
-from zoo.errors import ExportError
+from zoo.core.errors import ExportError
 from zoo.exporting.metadata import SAVED_MODEL_FILE
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from zoo import latents
+from zoo.evaluation import features as latents
 
 # Losses from which a report names a quantised file as worse: a share of the error, and points of accuracy.
 _WORSE_ERROR, _WORSE_ACCURACY = 0.05, 0.01

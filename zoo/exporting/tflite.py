@@ -9,10 +9,10 @@ import warnings
 import keras
 import numpy as np
 
-from zoo.errors import ExportError
+from zoo.core.errors import ExportError
+from zoo.core.terminal import native_errors_hidden
 from zoo.exporting import flatbuffer
 from zoo.exporting.saved_model import write_signatures
-from zoo.terminal import native_errors_hidden
 
 # Left in float32 by int8. The score, from its int8 reconstruction: a mean of squares in 8 bits takes some hundred
 # values, too few for a threshold. ONE_HOT (of TopK sparsity): the converter gives its zeros a scale of their own, and

@@ -2,7 +2,7 @@
 
 import importlib
 
-from zoo.errors import ConfigError, unknown_name
+from zoo.core.errors import ConfigError, unknown_name
 
 _FAMILIES = ("convolutional", "denoising", "feed_forward", "sparse")
 

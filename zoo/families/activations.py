@@ -2,7 +2,7 @@
 
 import keras
 
-from zoo.errors import ConfigError, unknown_name
+from zoo.core.errors import ConfigError, unknown_name
 
 
 def activation_name(value):

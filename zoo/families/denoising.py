@@ -1,7 +1,7 @@
 """The denoising family."""
 
 from zoo.autoencoder import Autoencoder
-from zoo.errors import ConfigError
+from zoo.core.errors import ConfigError
 from zoo.families.family import as_backbone, family
 from zoo.layers import corruption as corruptions
 

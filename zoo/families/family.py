@@ -4,8 +4,8 @@ import functools
 import inspect
 
 from zoo.autoencoder import Autoencoder
-from zoo.errors import ConfigError, unknown_name
-from zoo.layers.described import Described
+from zoo.core.errors import ConfigError, unknown_name
+from zoo.layers.configurable import Described
 
 
 def family(function):

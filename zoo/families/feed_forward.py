@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from zoo.autoencoder import Autoencoder
-from zoo.checks import positive_integer, positive_integers
+from zoo.core.checks import positive_integer, positive_integers
 from zoo.families.activations import activation_name
 from zoo.families.blocks import block
 from zoo.families.family import family

@@ -5,7 +5,7 @@ import warnings
 import keras
 
 from zoo.autoencoder import Autoencoder
-from zoo.errors import ConfigError
+from zoo.core.errors import ConfigError
 from zoo.families.family import as_backbone, family
 from zoo.layers import sparsity as sparsities
 

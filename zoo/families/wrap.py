@@ -2,9 +2,9 @@
 
 import keras
 
-from zoo import checks
 from zoo.autoencoder import Autoencoder
-from zoo.errors import ConfigError, unknown_name
+from zoo.core import checks
+from zoo.core.errors import ConfigError, unknown_name
 
 
 def wrap(keras_model, latent, *, name=None):

@@ -12,9 +12,9 @@ import math
 import keras
 from keras import ops
 
-from zoo.checks import in_range, positive_integer
-from zoo.errors import ConfigError
-from zoo.layers.described import Described
+from zoo.core.checks import in_range, positive_integer
+from zoo.core.errors import ConfigError
+from zoo.layers.configurable import Described
 
 
 class Sparsity(Described):

@@ -9,7 +9,7 @@ Sources: Vincent et al., "Stacked Denoising Autoencoders", JMLR 11 (2010), secti
 `Elastic`, `Stroke`, `Blur` and `Contrast` draw the distortions usual in data augmentation and let the model undo them.
 """
 
-from zoo.errors import ConfigError
+from zoo.core.errors import ConfigError
 from zoo.layers.corruption.appearance import Blur, Contrast, Stroke
 from zoo.layers.corruption.base import Corruption
 from zoo.layers.corruption.geometric import Affine, Elastic

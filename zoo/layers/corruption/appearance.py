@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from zoo.checks import in_range
+from zoo.core.checks import in_range
 from zoo.layers.corruption.base import Corruption
 
 

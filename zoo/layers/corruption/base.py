@@ -5,9 +5,9 @@ import math
 import keras
 from keras import ops
 
-from zoo.errors import ConfigError
+from zoo.core.errors import ConfigError
 from zoo.layers import noise
-from zoo.layers.described import Described
+from zoo.layers.configurable import Described
 
 
 class Corruption(Described, keras.layers.Layer):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from keras import ops
 
-from zoo.checks import in_range, positive_integer
+from zoo.core.checks import in_range, positive_integer
 from zoo.layers.corruption.base import Corruption
 
 

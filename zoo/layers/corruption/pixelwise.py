@@ -4,7 +4,7 @@ import math
 
 from keras import ops
 
-from zoo.checks import in_range, positive_integer
+from zoo.core.checks import in_range, positive_integer
 from zoo.layers import noise
 from zoo.layers.corruption.base import Corruption
 

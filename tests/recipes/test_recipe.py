@@ -1,0 +1,120 @@
+import pytest
+
+import zoo
+from zoo.catalog.card import catalog_directory
+from zoo.core.errors import ConfigError, DataNotFoundError, OutputError, UnknownNameError
+from zoo.recipes.recipe import read_recipe
+
+RECIPE = """
+description = "A test on the embedded digits."
+dataset = "digits"
+
+[model]
+family = "feed_forward"
+input_shape = [8, 8, 1]
+latent_dim = 4
+
+[training]
+epochs = 3
+batch_size = 100
+schedule = "cosine"
+seed = 7
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "digits-feed-forward-4" / "recipe.toml"
+    path.parent.mkdir()
+    path.write_text(RECIPE)
+    return path
+
+
+class TestReading:
+    def test_values_and_defaults(self, recipe):
+        parsed = read_recipe(recipe.parent)
+        assert parsed.name == "digits-feed-forward-4"
+        assert parsed.model == {"family": "feed_forward", "input_shape": [8, 8, 1], "latent_dim": 4}
+        assert (parsed.training.epochs, parsed.training.batch_size, parsed.training.seed) == (3, 100, 7)
+        assert (parsed.training.learning_rate, parsed.training.loss, parsed.license) == (1e-3, "mse", "Apache-2.0")
+
+    def test_version_title_and_none(self, recipe):
+        text = RECIPE.replace('dataset = "digits"', 'dataset = "digits"\ndataset_title = "Digits"\nversion = 2')
+        recipe.write_text(text.replace("latent_dim = 4", 'latent_dim = "none"'))
+        parsed = read_recipe(recipe)
+        assert (parsed.version, parsed.dataset_title, parsed.model["latent_dim"]) == (2, "Digits", None)
+
+    @pytest.mark.parametrize(
+        ("old", "new", "error", "message"),
+        [
+            (
+                "batch_size",
+                "batchsize",
+                UnknownNameError,
+                r"Unknown key in \[training\].*'batchsize'. Did you mean 'batch_size'",
+            ),
+            ("dataset", "data", UnknownNameError, "'data'. Did you mean 'dataset'"),
+            ('dataset = "digits"', "", ConfigError, "lacks 'dataset'. Received keys"),
+            ("epochs = 3", "", ConfigError, r"\[training\].* lacks 'epochs'"),
+            (
+                "epochs = 3",
+                "epochs = 0",
+                ConfigError,
+                "epochs must be a whole number of at least 1. Received: epochs=0",
+            ),
+            ('"cosine"', '"cosinus"', UnknownNameError, "Unknown schedule 'cosinus'. Did you mean 'cosine'"),
+            ("epochs = 3", "epochs = ", ConfigError, "is not valid TOML"),
+            ("epochs = 3", "epochs = 3\npatience = 2", ConfigError, "patience watches the validation loss: set valid"),
+            ("epochs = 3", 'epochs = 3\njit_compile = "no"', ConfigError, "jit_compile must be true, false or 'auto'"),
+        ],
+    )
+    def test_bad_recipes(self, recipe, old, new, error, message):
+        recipe.write_text(RECIPE.replace(old, new, 1))
+        with pytest.raises(error, match=message):
+            read_recipe(recipe)
+
+    def test_every_recipe_of_the_catalog_is_read(self):
+        recipes = sorted(catalog_directory().glob("*/recipe.toml"))
+        assert len(recipes) >= 12
+        for path in recipes:
+            assert read_recipe(path).name == path.parent.name
+
+
+class TestTraining:
+    def test_writes_a_whole_set(self, recipe, tmp_path, digits):
+        output = tmp_path / "out"
+        model = zoo.train(recipe, output, verbose=0)
+        card = zoo.card(output)
+        assert sorted(p.name for p in output.iterdir()) == [
+            "README.md", "card.png", "config.json", "golden.npz", "metadata.json", "model.weights.h5", "recipe.toml",
+        ]  # fmt: skip
+        assert card.name == "digits-feed-forward-4"
+        assert card.dataset == {
+            "name": "digits", "title": "digits", "version": "scikit-learn", "split": "train", "samples": 1438,
+        }  # fmt: skip
+        assert card.recipe["epochs"] == 3
+        test = zoo.data.load("digits", "test")
+        loaded = zoo.load(output)
+        assert (loaded.reconstruct(test) == model.reconstruct(test)).all()
+        assert card.metrics["mse"] == pytest.approx(loaded.reconstruction_error(test).mean(), rel=1e-5)
+        assert 0.12 < card.metrics["knn_accuracy"] < 1
+
+    def test_the_seed_decides(self, recipe, tmp_path):
+        first, again = (zoo.train(recipe, tmp_path / name, verbose=0).get_weights() for name in "ab")
+        assert all((a == b).all() for a, b in zip(first, again, strict=True))
+        recipe.write_text(RECIPE.replace("seed = 7", "seed = 8"))
+        assert not (zoo.train(recipe, tmp_path / "c", verbose=0).get_weights()[0] == first[0]).all()
+
+    def test_errors(self, recipe, tmp_path):
+        with pytest.raises(
+            UnknownNameError, match="Unknown recipe 'mnist-feed-forwrd-8'. Did you mean 'mnist-feed-forward-8'"
+        ):
+            zoo.train("mnist-feed-forwrd-8", tmp_path / "out")
+        with pytest.raises(DataNotFoundError, match="No recipe at"):
+            zoo.train(tmp_path / "absent" / "recipe.toml", tmp_path / "out")
+        (tmp_path / "file").write_text("")
+        with pytest.raises(OutputError, match="Cannot write to .*Choose a directory"):
+            zoo.train(recipe, tmp_path / "file" / "out")
+        recipe.write_text(RECIPE.replace("epochs = 3", 'epochs = 3\nloss = "mze"'))
+        with pytest.raises(UnknownNameError, match="Unknown loss 'mze'. Valid: 'binary_crossentropy'"):
+            zoo.train(recipe, tmp_path / "out")

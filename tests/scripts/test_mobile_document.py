@@ -1,0 +1,186 @@
+"""docs/mobile.md: names, types and shapes in its table and its code are those of an exported file."""
+
+import json
+import math
+import pathlib
+import re
+import shlex
+
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.schema_py_generated import Model
+
+import zoo
+from zoo.cli import main
+
+ROOT = pathlib.Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "mobile.md").read_text(encoding="utf-8")
+COMMANDS = [
+    shlex.split(line)
+    for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("zoo ")
+]
+NAME = COMMANDS[0][2]
+
+
+def code(language, having):
+    """The one code block of a language that contains a text."""
+    (block,) = [b for b in re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL) if having in b]
+    return block
+
+
+def described(path):
+    """{signature: ((input, dtype, shape), (output, dtype, shape))} of a .tflite file, as LiteRT says."""
+    interpreter = Interpreter(str(path))
+    found = {}
+    for signature in interpreter.get_signature_list():
+        runner = interpreter.get_signature_runner(signature)
+        sides = (runner.get_input_details(), runner.get_output_details())
+        found[signature] = tuple(
+            (name, details["dtype"].__name__, tuple(map(int, details["shape"])))
+            for side in sides
+            for name, details in side.items()
+        )
+    return found
+
+
+def shape(text):
+    return tuple(int(size) for size in text.split(","))
+
+
+def minimum_runtime(path):
+    """The version of the runtime that a .tflite file asks for, as numbers."""
+    model = Model.GetRootAs(path.read_bytes(), 0)
+    entries = {model.Metadata(i).Name(): model.Metadata(i).Buffer() for i in range(model.MetadataLength())}
+    text = model.Buffers(entries[b"min_runtime_version"]).DataAsNumpy().tobytes().decode().strip("\0")
+    return tuple(map(int, text.split(".")))
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("exported")
+    zoo.export(zoo.load(NAME), directory, "tflite", threshold=0.028)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def file(exported):
+    return described(exported / "model.tflite")
+
+
+def test_the_table_lists_every_signature(file):
+    side = r"`(\w+)` (\w+) \(([\d, ]+)\)"
+    rows = re.findall(rf"\| `(\w+)` \| {side} \| {side} \|", TEXT)
+    table = {row[0]: ((row[1], row[2], shape(row[3])), (row[4], row[5], shape(row[6]))) for row in rows}
+    assert table == file
+
+
+def test_kotlin_with_the_interpreter(exported, file):
+    source = code("kotlin", "import org.tensorflow.lite.Interpreter")
+    expected = re.findall(r'expect\("(\w+)", "(\w+)", intArrayOf\((.+?)\), "(\w+)", intArrayOf\((.+?)\)\)', source)
+    assert [e[0] for e in expected] == ["encode", "score"]
+    (dtype,) = re.findall(r"DataType\.(\w+)", source)
+    for signature, input_name, takes, output_name, gives in expected:
+        assert file[signature] == (
+            (input_name, dtype.lower(), shape(takes)),
+            (output_name, dtype.lower(), shape(gives)),
+        )
+    calls = re.findall(r'run\("(\w+)", "(\w+)", pixels\(image\), "(\w+)", (\d+)\)', source)
+    assert [call[0] for call in calls] == ["encode", "score"]
+    for signature, input_name, output_name, size in calls:
+        (takes, _, _), (gives, _, gives_shape) = file[signature]
+        assert (input_name, output_name, int(size)) == (takes, gives, math.prod(gives_shape))
+    assert re.findall(r"IntArray\((\d+) \* (\d+)\)", source) == [("28", "28")]
+    assert math.prod(file["encode"][0][2]) == 28 * 28
+    read_from_the_export(exported, re.findall(r'assets\.open(?:Fd)?\("(.+?)"\)', source))
+    assert re.findall(r'report\.\w+\("(\w+)"\)', source) == ["threshold", "threshold"]
+
+
+def test_kotlin_with_compiled_model(file):
+    source = code("kotlin", "import com.google.ai.edge.litert.CompiledModel")
+    (takes, _, takes_shape), (gives, _, _) = file["encode"]
+    assert re.findall(r'createInputBuffer\("(\w+)", "(\w+)"\)', source) == [(takes, "encode")]
+    assert re.findall(r'createOutputBuffer\("(\w+)", "(\w+)"\)', source) == [(gives, "encode")]
+    used = re.findall(r'run\(mapOf\("(\w+)" to \w+\), mapOf\("(\w+)" to \w+\), "(\w+)"\)', source)
+    assert used == [(takes, gives, "encode")]
+    assert "pixels.size == 28 * 28" in source
+    assert math.prod(takes_shape) == 28 * 28
+
+
+def test_swift(exported, file):
+    source = code("swift", "import TensorFlowLite")
+    runners = dict(re.findall(r'(\w+) = try interpreter\.signatureRunner\(with: "(\w+)"\)', source))
+    assert runners == {"encoder": "encode", "scorer": "score"}
+    expected = re.findall(r'expect\((\w+), takes: "(\w+)", \[(.+?)\], gives: "(\w+)", \[(.+?)\]\)', source)
+    assert [e[0] for e in expected] == list(runners)
+    (dtype,) = re.findall(r"dataType == \.(\w+)", source)
+    for runner, input_name, takes, output_name, gives in expected:
+        assert file[runners[runner]] == ((input_name, dtype, shape(takes)), (output_name, dtype, shape(gives)))
+        assert re.findall(rf'{runner}\.invoke\(with: \["(\w+)": ', source) == [input_name]
+        assert re.findall(rf'{runner}\.output\(named: "(\w+)"\)', source) == [output_name]
+    assert re.findall(r"count: (\d+) \* (\d+)", source) == [("28", "28")]
+    resources = re.findall(r'forResource: "(\w+)", (?:ofType|withExtension): "(\w+)"', source)
+    read_from_the_export(exported, [".".join(resource) for resource in resources])
+    assert re.findall(r'described\?\["(\w+)"\]', source) == ["threshold"]
+
+
+def read_from_the_export(exported, names):
+    """An app reads these files, and the threshold where both classes look for it."""
+    assert sorted(names) == sorted(path.name for path in exported.iterdir()) == ["model.tflite", "report.json"]
+    assert json.loads((exported / "report.json").read_text(encoding="utf-8"))["threshold"] == 0.028
+
+
+def test_raw_input_and_parts_are_as_the_document_says(file, tmp_path):
+    (taken, dtype) = re.search(r"in place of `image` it\s+takes `(\w+)`, (\w+)", TEXT).groups()
+    zoo.export(zoo.load_encoder(NAME), tmp_path, "tflite", raw_input=True)
+    ((_, _, sizes), output) = file["encode"]
+    assert described(tmp_path / "model.tflite") == {"encode": ((taken, dtype, sizes), output)}
+
+
+@pytest.mark.filterwarnings("ignore:int8 calibrated on 20 samples")
+def test_minimum_runtimes_are_as_the_document_says(exported, mnist_like, tmp_path):
+    """Of a model with convolutions and dense layers, which ask for the newest."""
+    pattern = r"needs a runtime of ([\d.]+) or newer.*all but `dynamic` ask for ([\d.]+) at most"
+    dynamic, others = (tuple(map(int, version.split("."))) for version in re.search(pattern, TEXT).groups())
+    model, x = zoo.load("mnist-convolutional-8"), mnist_like[:20]
+    zoo.export(model, tmp_path / "dynamic", "tflite", quantization="dynamic", samples=x)
+    zoo.export(model, tmp_path / "int8", "tflite", quantization="int8", calibration=x, samples=x, force=True)
+    assert minimum_runtime(tmp_path / "dynamic" / "model.tflite")[:2] == dynamic
+    assert minimum_runtime(tmp_path / "int8" / "model.tflite")[:2] == others
+    assert minimum_runtime(exported / "model.tflite")[:2] <= others
+
+
+def test_commands_are_accepted():
+    """The shell lines parse, and every option in running text is one of zoo export's."""
+    assert len(COMMANDS) == 1
+    for _, command, *arguments in COMMANDS:
+        main.commands[command].make_context(command, list(arguments))
+    options = {option for parameter in main.commands["export"].params for option in parameter.opts}
+    mentioned = set(re.findall(r"`(--[a-z-]+)", TEXT))
+    assert mentioned >= {"--part", "--raw-input", "--batch-size", "--threshold-quantile"}
+    assert mentioned <= options
+    for command in re.findall(r"`zoo ([a-z]+)", TEXT):
+        assert command in main.commands
+    assert re.search(r"^arm64:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_the_part_on_arm_is_generated_from_what_was_measured(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    import check_arm64
+
+    results = json.loads(check_arm64.RESULTS.read_text(encoding="utf-8"))
+    assert check_arm64.with_part(TEXT, results) == TEXT
+    assert tuple(results["sets"]) == check_arm64.SETS
+    assert tuple(results["processors"]) == tuple(check_arm64.PROCESSORS)
+    assert (results["here"]["machine"], results["there"]["machine"]) == ("x86_64", "aarch64")
+    assert check_arm64.outside(results) == []
+    integers = [
+        compared
+        for modes in results["sets"].values()
+        for signatures in modes["int8"].values()
+        for signature, compared in signatures.items()
+        if signature != "score"
+    ]
+    assert len(integers) == 3 * len(check_arm64.SETS) * len(check_arm64.PROCESSORS)
+    assert {compared["differing"] for compared in integers} == {0}

@@ -1,0 +1,121 @@
+"""The commands that measure: ``zoo benchmark train`` and ``zoo benchmark export``."""
+
+import json
+import pathlib
+
+import click
+
+from zoo.core.terminal import load_tensorflow
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+@click.group()
+def benchmark():
+    """Measure zoo beside its competitors on this machine."""
+
+
+@benchmark.command()
+@click.option("--model", "models", multiple=True, help="Network to train; repeat for several [default: all].")
+@click.option(
+    "--repeats", default=5, show_default=True, type=click.IntRange(min=1), help="Measured epochs of each competitor."
+)
+@click.option(
+    "--samples", type=click.IntRange(min=1), help="Samples per epoch at most [default: one to three seconds' worth]."
+)
+@click.option("--skip-plot", is_flag=True, help="Leave out the epochs of up to a million samples: no plot, no memory.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=pathlib.Path), help="Directory to write [default: benchmark/train]."
+)
+@click.option(
+    "--from-json",
+    "stored",
+    multiple=True,
+    help="Measure nothing: write page and plot of this benchmark.json anew; of several, those of the same machine.",
+)
+@_json
+def train(models, repeats, samples, skip_plot, output, stored, as_json):
+    """Train the same networks with zoo, Keras, PyTorch and pythae, in turns, and compare samples per second.
+
+    Writes benchmark.json, the page training.md and the plot samples.png. The networks are 784-16-784, deep,
+    strided-convolutional, paper-convolutional and denoising. PyTorch and pythae take part where they are installed:
+    pip install autoencoder-zoo[bench]. All of it takes about a quarter of an hour on two cores that do nothing else.
+    """
+    output = output or pathlib.Path("benchmark") / "train"
+    if stored:
+        from zoo.benchmark import report
+
+        results = report.joined([report.read(path) for path in stored])
+        report.write(results, output)
+    else:
+        load_tensorflow()
+        from zoo.benchmark import report
+        from zoo.benchmark import train as measuring
+
+        options = [*(f"--model {model}" for model in models), f"--repeats {repeats}"]
+        options += [f"--samples {samples}"] * bool(samples) + ["--skip-plot"] * skip_plot
+        results = measuring.run(
+            output,
+            models,
+            repeats=repeats,
+            samples=samples,
+            curve_and_memory=not skip_plot,
+            command=" ".join(["zoo benchmark train", *options]),
+        )
+    _print(results, report, output, as_json)
+
+
+@benchmark.command()
+@click.option(
+    "--model", "models", multiple=True, help="Set to measure; repeat for several [default: all dense, three others]."
+)
+@click.option(
+    "--repeats", default=3, show_default=True, type=click.IntRange(min=1), help="Measured turns of each runtime."
+)
+@click.option(
+    "--threads",
+    multiple=True,
+    default=(1, 2),
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Number of CPU threads; repeat for several.",
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=pathlib.Path), help="Directory to write [default: benchmark/export]."
+)
+@click.option("--from-json", "stored", help="Measure nothing: write page and plot of this benchmark.json anew.")
+@_json
+def export(models, repeats, threads, output, stored, as_json):
+    """Compare exported sets with Keras: size, start-up, latency of one sample (p50, p99), throughput.
+
+    Keras predict, a compiled call, SavedModel, ONNX Runtime and LiteRT (float32, float16, int8) reconstruct the same
+    samples in turns, each in processes of its own. Writes benchmark.json, the page export.md and the plot latency.png.
+    By default all sets with a dense network and three convolutional ones take part, which takes about eight minutes on
+    two cores that do nothing else.
+    """
+    output = output or pathlib.Path("benchmark") / "export"
+    from zoo.benchmark import export_report
+
+    if stored:
+        results = export_report.read(stored)
+        export_report.write(results, output)
+    else:
+        load_tensorflow()
+        from zoo.benchmark import export as measuring
+
+        options = [*(f"--model {model}" for model in models), f"--repeats {repeats}"]
+        options += [f"--threads {count}" for count in threads]
+        command = " ".join(["zoo benchmark export", *options])
+        results = measuring.run(output, models, repeats=repeats, threads=threads, command=command)
+    _print(results, export_report, output, as_json)
+
+
+def _print(results, report, output, as_json):
+    """The results as a table, by the module that made their page, or as JSON."""
+    if as_json:
+        click.echo(json.dumps(results, indent=2))
+        return
+    from zoo.core.tables import print_table
+
+    print_table(report.rows(results))
+    click.echo(f"Wrote {output}.")

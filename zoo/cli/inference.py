@@ -1,0 +1,111 @@
+"""The commands that run a model, or an exported file, on samples: ``zoo encode`` and ``zoo score``."""
+
+import pathlib
+import sys
+
+import click
+
+import zoo
+from zoo.core.terminal import load_tensorflow, native_errors_hidden
+
+_model = click.argument("model")
+_data = click.argument("data")
+_split = click.option(
+    "--split", help="train, test or all [default: test; all images of a folder for a FILE.tflite or FILE.onnx]."
+)
+_threads = click.option(
+    "--threads", default=1, show_default=True, type=click.IntRange(min=1), help="CPU threads, of a file."
+)
+
+
+@click.command()
+@_model
+@_data
+@click.option("-o", "--output", default="codes.npy", show_default=True, type=click.Path(path_type=pathlib.Path))
+@_split
+@_threads
+def encode(model, data, output, split, threads):
+    """Write the latent features of DATA to a .npy file.
+
+    MODEL is a set, or a FILE.tflite or FILE.onnx that zoo.export wrote, which runs without TensorFlow. DATA is a
+    folder of images (for a set: split/class/*.jpg), a .npy or .npz file, or the name of a dataset. The rows of the
+    result follow the order of the data; of a folder, the sorted paths.
+    """
+    import numpy as np
+
+    from zoo.core import files
+
+    if _is_file(model):
+        opened, samples = _open(model, data, split, threads)
+        told = data
+
+        def codes():
+            return np.concatenate([opened.encode(batch) for _, batch in _with_progress(samples, "encode")])
+
+    else:
+        load_tensorflow()
+        opened, shape = zoo.load(model), tuple(zoo.card(model).input["shape"])
+        samples = zoo.data.load(data, split or "test", shape=shape if len(shape) == 3 else None)
+        told = f"{samples.name} ({samples.split})"
+
+        def codes():
+            return opened.encode(samples)
+
+    with files.staged(output.absolute().parent) as staging:
+        latent = codes()
+        np.save(staging / output.name, latent)
+    click.echo(f"Wrote {output}: {latent.dtype} {latent.shape}, latent features of {told}.")
+
+
+@click.command()
+@_model
+@_data
+@click.option("--threshold", type=float, help="Anomaly threshold [default: the one that the file carries].")
+@_split
+@_threads
+def score(model, data, threshold, split, threads):
+    """Print the anomaly score of every sample of DATA as CSV: sample, score and, with a threshold, anomaly (0 or 1).
+
+    MODEL and DATA are as for zoo encode; a sample is named by its path in the folder, or by its number.
+    """
+    import csv
+
+    if _is_file(model):
+        opened, samples = _open(model, data, split, threads)
+        scores_of = opened.score
+        threshold = opened.threshold if threshold is None else threshold
+    else:
+        load_tensorflow()
+        from zoo.data.samples import Samples
+
+        opened = zoo.load(model)
+        samples, scores_of = Samples(data, opened.input_shape, split=split), opened.reconstruction_error
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["sample", "score"] + ["anomaly"] * (threshold is not None))
+    for names, batch in _with_progress(samples, "score"):
+        for name, value in zip(names, scores_of(batch), strict=True):
+            anomaly = [] if threshold is None else [int(value > threshold)]
+            writer.writerow([name, f"{value:.9g}", *anomaly])
+
+
+def _is_file(model):
+    return pathlib.Path(model).suffix in (".tflite", ".onnx")
+
+
+def _open(model, data, split, threads):
+    """An exported file and the samples that it shall run on, without TensorFlow."""
+    from zoo.data.samples import Samples
+
+    with native_errors_hidden():  # LiteRT tells of its delegate
+        opened = zoo.lite.load(model, threads=threads)
+    return opened, Samples(data, opened.input_shape, opened.dtype, split)
+
+
+def _with_progress(samples, title):
+    """The batches of `Samples`, behind a progress bar if somebody looks at a terminal."""
+    from tqdm import tqdm
+
+    with tqdm(total=len(samples), desc=title, unit="sample", disable=None, leave=False) as bar:
+        for names, batch in samples.batches():
+            yield names, batch
+            bar.update(len(names))

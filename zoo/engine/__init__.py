@@ -1,0 +1,1 @@
+"""Training and evaluation: what `fit` accepts, and how its steps are run."""

@@ -1,0 +1,128 @@
+"""Training a model by a recipe."""
+
+import dataclasses
+import math
+import pathlib
+import shutil
+import sys
+
+import keras
+
+from zoo.core.errors import TrainingError, unknown_name
+from zoo.data.source import Source
+from zoo.data.stream import Stream
+from zoo.families import from_config
+from zoo.recipes.checkpoint import Checkpoint
+from zoo.recipes.latent_scale import normalize_latent
+
+_SAMPLES_TO_NORMALIZE = 60_000  # of a stream
+
+
+def build(recipe):
+    """The recipe's model with seeded fresh weights, compiled; this seeds Python, NumPy and the Keras backend."""
+    keras.utils.set_random_seed(recipe.training.seed)
+    return from_config(recipe.model)
+
+
+def run(recipe, model, source, *, checkpoint_directory, resume=True, verbose="auto"):
+    """Train `model` on `source` as the recipe says, with checkpoints from which it goes on exactly.
+
+    Args:
+        recipe: Recipe.
+        model: Autoencoder from `build`.
+        source: zoo.data.Source or Stream of the training split.
+        checkpoint_directory: where the state of an unfinished training is kept.
+        resume: go on from that state if there is one, else start anew.
+        verbose: as for `keras.Model.fit`; unless 0, says how the samples are held and where the training goes on.
+
+    Returns:
+        keras.callbacks.History, of all epochs.
+
+    Raises:
+        ConfigError: the state is of another recipe.
+        TrainingError: the loss became NaN or infinite; the last checkpoint before that is kept.
+    """
+    settings = recipe.training
+    checkpoint_directory = pathlib.Path(checkpoint_directory)
+    if not resume:
+        shutil.rmtree(checkpoint_directory, ignore_errors=True)
+    train, validation = source, None
+    if settings.validation_split:
+        kept = len(source) - math.ceil(len(source) * settings.validation_split)
+        train, validation = source.part(0, kept), source.part(kept, len(source))
+    steps = -(-len(train) // settings.batch_size) * settings.epochs
+    model.compile(
+        optimizer=_optimizer(settings, steps),
+        loss=_known("loss", settings.loss, keras.losses),
+        metrics=["mse"],
+        jit_compile=settings.jit_compile,
+    )
+    history = keras.callbacks.History()
+    callbacks = [history]
+    if settings.patience:
+        callbacks.append(keras.callbacks.EarlyStopping(patience=settings.patience, restore_best_weights=True))
+    checkpoint = Checkpoint(checkpoint_directory, _identity(recipe, source), callbacks)
+    if verbose:
+        _say(_held(train))
+        if checkpoint.restored:
+            _say(f"Going on from {checkpoint.place}, after the checkpoint in {str(checkpoint_directory)!r}.")
+    # The order of the samples is drawn from here, in a resumed process too.
+    keras.utils.set_random_seed(settings.seed)
+    with checkpoint.stopping(_say):
+        try:
+            model.fit(
+                train,
+                batch_size=settings.batch_size,
+                epochs=settings.epochs,
+                initial_epoch=checkpoint.epoch,
+                validation_data=validation,
+                callbacks=[*callbacks, checkpoint],
+                verbose=verbose,
+            )
+        except TrainingError as error:
+            kept = "The checkpoint before that is kept" if checkpoint.exists() else "There is no checkpoint yet"
+            raise TrainingError(f"{error} {kept} in {str(checkpoint_directory)!r}.") from None
+    if settings.normalize_latent:
+        normalize_latent(model, train if isinstance(train, Source) else train.head(_SAMPLES_TO_NORMALIZE))
+    return history
+
+
+def _identity(recipe, source):
+    """All that decides the result of a training, as a dictionary."""
+    return {
+        "dataset": recipe.dataset,
+        "samples": len(source),
+        "version": source.version,
+        "streamed": isinstance(source, Stream),
+        "model": recipe.model,
+        "training": dataclasses.asdict(recipe.training),
+    }
+
+
+def _held(source):
+    size = len(source) * math.prod(source.shape)
+    samples = f"{source.name}/{source.split}: {len(source):,} samples of shape {source.shape}"
+    if isinstance(source, Stream):
+        return f"{samples}, {size / 1e6:,.0f} MB of pixels: streamed from disk in every epoch."
+    return f"{samples}, {source.images.nbytes / 1e6:,.0f} MB: kept in memory."
+
+
+def _say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def _optimizer(settings, steps):
+    optimizer = _known("optimizer", settings.optimizer, keras.optimizers)
+    rate = settings.learning_rate
+    if settings.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+    return type(optimizer).from_config({**optimizer.get_config(), "learning_rate": rate})
+
+
+def _known(kind, name, module):
+    """What `name` stands for in `keras.losses` or `keras.optimizers`."""
+    try:
+        return module.get(name)
+    except (ValueError, TypeError) as error:
+        helpers = ("get", "serialize", "deserialize", "legacy", "schedules")
+        raise unknown_name(kind, name, [n for n in dir(module) if n[0].islower() and n not in helpers]) from error

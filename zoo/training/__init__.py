@@ -1,1 +1,0 @@
-"""Training: XLA compilation, what `fit` accepts, recipes, fine-tuning."""

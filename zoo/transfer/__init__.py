@@ -1,0 +1,1 @@
+"""What people do with a pretrained encoder: classifiers, fine-tuning, linear heads, few labels."""
