@@ -1,6 +1,7 @@
 import json
 import math
 import pathlib
+import sys
 
 import numpy as np
 import pytest
@@ -8,9 +9,11 @@ from click.testing import CliRunner
 
 import zoo
 from tests.base import only_error
-from zoo.benchmark import competitors, models, pythae_competitor, report, train
+from zoo.benchmark import competitors, models, report, train
 from zoo.cli import main
 from zoo.core.errors import DataNotFoundError
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "scripts"))
 
 
 def _network_inputs(network, count=2):
@@ -45,8 +48,10 @@ class TestNetworks:
 
     def test_torch_halves_have_the_parameters_and_shapes(self, network):
         torch = pytest.importorskip("torch", reason="torch is not installed (extra bench)")
+        from competitors.networks import halves
+
         model = network.build()
-        encoder, decoder = network.torch_halves()
+        encoder, decoder = halves(network.name)
         for half, ours in ((encoder, model.encoder), (decoder, model.decoder)):
             assert sum(weight.numel() for weight in half.parameters()) == ours.count_params()
         x = torch.zeros((2, 1, 28, 28) if len(network.shape) == 3 else (2, *network.shape))
@@ -55,18 +60,19 @@ class TestNetworks:
 
 
 def test_pythae_trains_the_same_number_of_parameters():
-    if reason := pythae_competitor.Pythae.missing():
+    from competitors import Pythae
+
+    if reason := Pythae.missing():
         pytest.skip(reason)
     network = models.NETWORKS["denoising"]
-    pythae = pythae_competitor.Pythae(*_network_inputs(network, 300))
+    pythae = Pythae(*_network_inputs(network, 300))
     assert pythae.parameters == network.build().count_params()
     first = pythae.epoch()
     assert 0 < pythae.epoch() < first < 1
 
 
 def test_a_tiny_run(run, monkeypatch, tmp_path):
-    able = [competitors.Zoo, competitors.KerasFit]
-    monkeypatch.setattr(competitors, "every", lambda: able)
+    monkeypatch.setattr(competitors, "EVERY", (competitors.Zoo, competitors.KerasFit))
     monkeypatch.setattr(train, "_FIRST_STEPS", 1)
     arguments = ["--samples", 512, "--repeats", 2, "--model", "784-16-784", "--skip-plot"]
     results = json.loads(run(*arguments, "--json").stdout)
@@ -172,6 +178,7 @@ def test_page_table_and_plot_come_from_the_json_alone(run, tmp_path):
     ("arguments", "message"),
     [
         (["--model", "deeep"], "Unknown benchmark model 'deeep'. Did you mean 'deep'"),
+        (["--competitors", "no_such"], "'no_such' is no importable module with a tuple COMPETITORS"),
         (["--repeats", "0"], "Invalid value for '--repeats'"),
         (["--from-json", "absent.json"], "Cannot read 'absent.json'"),
         (["--from-json", "other.json"], "'other.json' does not hold the results"),
@@ -188,5 +195,14 @@ def test_bad_input_is_one_line_and_exit_code_2(run, tmp_path, arguments, message
 def test_help():
     assert "train" in CliRunner().invoke(main, ["benchmark", "--help"]).output
     text = CliRunner().invoke(main, ["benchmark", "train", "--help"]).output
-    for option in ("--model", "--repeats", "--samples", "--skip-plot", "--output", "--from-json", "--json"):
+    for option in (
+        "--model",
+        "--repeats",
+        "--samples",
+        "--competitors",
+        "--skip-plot",
+        "--output",
+        "--from-json",
+        "--json",
+    ):
         assert option in text

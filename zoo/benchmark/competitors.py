@@ -1,12 +1,15 @@
-"""The trainings of zoo and of Keras that the benchmark measures; the others' are in modules of their own.
+"""The trainings of zoo and of Keras that the benchmark measures; `further` ones come from other modules.
 
 A competitor is a class: making it builds and compiles the model, `epoch()` trains one epoch and returns its mean loss.
 All of them train with batches of 256, Adam at 1e-3 and the mean squared error, on the same samples, shuffled.
 """
 
+import importlib
 import types
 
 import keras
+
+from zoo.core.errors import UnknownNameError
 
 BATCH_SIZE = 256
 LEARNING_RATE = 1e-3
@@ -100,9 +103,19 @@ class KerasXLASteps(KerasFit):
     compile_arguments = types.MappingProxyType({"jit_compile": True, "steps_per_execution": 64})
 
 
-def every():
-    """All competitors in the order of the tables, zoo first."""
-    from zoo.benchmark.pythae_competitor import Pythae
-    from zoo.benchmark.torch_competitors import CompiledLoop, FusedLoop, Loop
+EVERY = (Zoo, KerasFit, KerasXLASteps)  # in the order of the tables
 
-    return [Zoo, KerasFit, KerasXLASteps, Loop, FusedLoop, CompiledLoop, Pythae]
+
+def further(module):
+    """The tuple ``COMPETITORS`` of an importable module, subclasses of `Competitor`.
+
+    Raises:
+        UnknownNameError: no such module, or one without competitors.
+    """
+    try:
+        return tuple(importlib.import_module(module).COMPETITORS)
+    except (ImportError, AttributeError) as error:
+        raise UnknownNameError(
+            f"{module!r} is no importable module with a tuple COMPETITORS of zoo.benchmark.competitors.Competitor:"
+            f" {error}."
+        ) from error

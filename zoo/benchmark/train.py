@@ -22,12 +22,13 @@ _REST = 0.2  # seconds before each measured epoch: idle threads of the one befor
 _FIRST_STEPS = 3  # repeats of the time to the first step: each of them compiles
 
 
-def run(output, names=(), *, repeats=5, samples=None, curve_and_memory=True, command=""):
+def run(output, names=(), *, others=(), repeats=5, samples=None, curve_and_memory=True, command=""):
     """Measure, and write ``benchmark.json``, ``training.md`` and ``samples.png`` to `output`.
 
     Args:
         output: pathlib.Path of a directory.
         names: names of `zoo.benchmark.models.NETWORKS`; all of them if empty.
+        others: further classes of `zoo.benchmark.competitors.Competitor`.
         repeats: measured epochs of each competitor.
         samples: samples per epoch at most; None is each network's own number.
         curve_and_memory: also measure the time against the number of samples, and the peak memory.
@@ -46,7 +47,7 @@ def run(output, names=(), *, repeats=5, samples=None, curve_and_memory=True, com
     with files.staged(output):
         pass  # an unwritable directory is found now
     chosen = [network for network in models.NETWORKS.values() if not names or network.name in names]
-    candidates = {competitor: competitor.missing() for competitor in competitors.every()}
+    candidates = {competitor: competitor.missing() for competitor in (*competitors.EVERY, *others)}
     able = [competitor for competitor, reason in candidates.items() if reason is None]
     for competitor, reason in candidates.items():
         if reason:

@@ -23,6 +23,7 @@ def benchmark():
 @click.option(
     "--samples", type=click.IntRange(min=1), help="Samples per epoch at most [default: one to three seconds' worth]."
 )
+@click.option("--competitors", help="Importable module whose tuple COMPETITORS takes part as well.")
 @click.option("--skip-plot", is_flag=True, help="Leave out the epochs of up to a million samples: no plot, no memory.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=pathlib.Path), help="Directory to write [default: benchmark/train]."
@@ -34,12 +35,12 @@ def benchmark():
     help="Measure nothing: write page and plot of this benchmark.json anew; of several, those of the same machine.",
 )
 @_json
-def train(models, repeats, samples, skip_plot, output, stored, as_json):
-    """Train the same networks with zoo, Keras, PyTorch and pythae, in turns, and compare samples per second.
+def train(models, repeats, samples, competitors, skip_plot, output, stored, as_json):
+    """Train the same networks with zoo and with Keras, in turns, and compare samples per second.
 
     Writes benchmark.json, the page training.md and the plot samples.png. The networks are 784-16-784, deep,
-    strided-convolutional, paper-convolutional and denoising. PyTorch and pythae take part where they are installed:
-    pip install autoencoder-zoo[bench]. All of it takes about a quarter of an hour on two cores that do nothing else.
+    strided-convolutional, paper-convolutional and denoising. All of it takes about ten minutes on two cores that do
+    nothing else. In a checkout, scripts/benchmark.py is the same command with PyTorch and pythae.
     """
     output = output or pathlib.Path("benchmark") / "train"
     if stored:
@@ -51,16 +52,19 @@ def train(models, repeats, samples, skip_plot, output, stored, as_json):
         load_tensorflow()
         from zoo.benchmark import report
         from zoo.benchmark import train as measuring
+        from zoo.benchmark.competitors import further
 
+        others = further(competitors) if competitors else ()
         options = [*(f"--model {model}" for model in models), f"--repeats {repeats}"]
         options += [f"--samples {samples}"] * bool(samples) + ["--skip-plot"] * skip_plot
         results = measuring.run(
             output,
             models,
+            others=others,
             repeats=repeats,
             samples=samples,
             curve_and_memory=not skip_plot,
-            command=" ".join(["zoo benchmark train", *options]),
+            command=" ".join(["scripts/benchmark.py train" if competitors else "zoo benchmark train", *options]),
         )
     _print(results, report, output, as_json)
 

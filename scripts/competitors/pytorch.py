@@ -1,4 +1,4 @@
-"""The trainings in PyTorch that the benchmark measures, where it is installed; pythae's is in `pythae_competitor`.
+"""The trainings in PyTorch that the benchmark measures, where it is installed.
 
 Nothing here imports PyTorch before it is used. Convolutions are tried in both memory layouts and keep the faster one.
 """
@@ -10,6 +10,7 @@ import time
 
 import tensorflow as tf
 
+from competitors.networks import halves
 from zoo.benchmark.competitors import BATCH_SIZE, LEARNING_RATE, Competitor
 
 _INSTALL = "pip install autoencoder-zoo[bench]"
@@ -72,7 +73,7 @@ class Loop(TorchCompetitor):
     def _start(self, layout):
         import torch
 
-        encoder, decoder = self.network.torch_halves()
+        encoder, decoder = halves(self.network.name)
         self.model = torch.nn.Sequential(encoder, decoder).to(memory_format=layout)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=LEARNING_RATE, fused=self.fused)
         self.loss = torch.compile(self._loss, dynamic=False, fullgraph=True) if self.compiled else self._loss

@@ -4,8 +4,9 @@ import contextlib
 import logging
 import math
 
+from competitors.networks import halves
+from competitors.pytorch import TorchCompetitor
 from zoo.benchmark.competitors import BATCH_SIZE, LEARNING_RATE
-from zoo.benchmark.torch_competitors import TorchCompetitor
 
 
 class Pythae(TorchCompetitor):
@@ -51,7 +52,7 @@ def _pythae_halves(network):
     from pythae.models.base.base_utils import ModelOutput
     from pythae.models.nn import BaseDecoder, BaseEncoder
 
-    encoder, decoder = network.torch_halves()
+    encoder, decoder = halves(network.name)
 
     class Encoder(BaseEncoder):
         def __init__(self):
