@@ -5,9 +5,8 @@ import pathlib
 
 import click
 
+from zoo.cli.options import as_json_option
 from zoo.core.terminal import load_tensorflow
-
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
 @click.group()
@@ -34,7 +33,7 @@ def benchmark():
     multiple=True,
     help="Measure nothing: write page and plot of this benchmark.json anew; of several, those of the same machine.",
 )
-@_json
+@as_json_option
 def train(models, repeats, samples, competitors, skip_plot, output, stored, as_json):
     """Train the same networks with zoo and with Keras, in turns, and compare samples per second.
 
@@ -88,7 +87,7 @@ def train(models, repeats, samples, competitors, skip_plot, output, stored, as_j
     "-o", "--output", type=click.Path(path_type=pathlib.Path), help="Directory to write [default: benchmark/export]."
 )
 @click.option("--from-json", "stored", help="Measure nothing: write page and plot of this benchmark.json anew.")
-@_json
+@as_json_option
 def export(models, repeats, threads, output, stored, as_json):
     """Compare exported sets with Keras: size, start-up, latency of one sample (p50, p99), throughput.
 

@@ -1,0 +1,73 @@
+"""``zoo list`` and ``zoo show``: what there is, read without TensorFlow."""
+
+import json
+import pathlib
+import sys
+
+import click
+
+import zoo
+from zoo.cli.options import as_json_option, print_rows
+from zoo.core.terminal import load_tensorflow
+
+
+@click.command("list")
+@click.argument("pattern", default="*")
+@click.option("--family", help="Only sets of this family, such as convolutional.")
+@click.option("--dataset", help="Only sets trained on this dataset, such as mnist.")
+@as_json_option
+def list_command(pattern, family, dataset, as_json):
+    """List the pretrained sets whose name matches PATTERN."""
+    cards = [zoo.card(name) for name in zoo.list_pretrained(pattern, family=family, dataset=dataset)]
+    rows = [
+        {
+            "name": card.name,
+            "family": card.family,
+            "dataset": card.dataset.get("name", ""),
+            "latent": "×".join(map(str, card.input["latent_shape"])),
+            "parameters": card.parameters,
+            "kB": round(card.size_bytes / 1000),
+            **{metric: round(value, 5) for metric, value in card.metrics.items()},
+        }
+        for card in cards
+    ]
+    if not as_json:  # what fits a terminal of 80 columns; the name says family and dataset
+        titles = {"name": "name", "latent": "latent", "kB": "kB", "mse": "MSE", "knn_accuracy": "kNN-7"}
+        rows = [{title: row.get(key, "") for key, title in titles.items()} for row in rows]
+    print_rows(rows, as_json, empty="No set matches.")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--plot", is_flag=True, help="Draw reconstructions, latent features, errors and loss into a PNG file.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=pathlib.Path), help="With --plot: file to write [default: NAME.png]."
+)
+@as_json_option
+def show(name, plot, output, as_json):
+    """Show the card of a pretrained set, or draw its pictures."""
+    import dataclasses
+
+    card = zoo.card(name)
+    if plot:
+        load_tensorflow()
+        from zoo.recipes.verify import draw
+
+        output = output or pathlib.Path(f"{card.name}.png")
+        draw(name, output)
+        click.echo(f"Wrote {output}.")
+        return
+    if output:
+        raise click.UsageError("--output goes with --plot.")
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(card), indent=2))
+        return
+    from zoo.catalog.readme import readme
+
+    if not sys.stdout.isatty():
+        click.echo(readme(card), nl=False)
+        return
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console().print(Markdown(readme(card)))

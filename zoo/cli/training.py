@@ -1,0 +1,79 @@
+"""``zoo train`` and ``zoo evaluate``."""
+
+import pathlib
+import sys
+
+import click
+
+import zoo
+from zoo.cli.options import as_json_option, print_rows
+from zoo.core.terminal import load_tensorflow
+
+_RECIPE_HELP = "NAME is a pretrained model, a recipe.toml, or the folder that holds one."
+_dataset = click.option(
+    "--dataset", help="digits, a TFDS name, a folder split/class/*.jpg, or a .npy/.npz file [default: the card's]."
+)
+
+
+@click.command(epilog=_RECIPE_HELP)
+@click.argument("name")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=pathlib.Path), help="Directory to write [default: trained/NAME]."
+)
+@click.option("--resume/--no-resume", default=True, help="Go on from the checkpoint of an interrupted training.")
+@click.option(
+    "--stream/--no-stream",
+    default=None,
+    help="Read the images anew in every epoch, or keep them in memory [default: by their size].",
+)
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def train(name, output, resume, stream, quiet):
+    """Train a set by its recipe: writes config, weights, metadata and README card."""
+    load_tensorflow()
+    from zoo.recipes.train import find_recipe
+
+    output = output or pathlib.Path("trained") / find_recipe(name).absolute().parent.name
+    try:
+        stream = "auto" if stream is None else stream
+        zoo.train(name, output, resume=resume, stream=stream, verbose=_progress(quiet))
+    except KeyboardInterrupt:
+        click.echo(f"\nInterrupted. To go on where it stopped: zoo train {name} --output {output}", err=True)
+        raise click.exceptions.Exit(130) from None
+    card = zoo.card(output)
+    told = {key: card.metrics[key] for key in ("mse", "bce", "knn_accuracy") if key in card.metrics}
+    click.echo(f"Wrote {output}: " + ", ".join(f"{key} {value:.5g}" for key, value in told.items()))
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@_dataset
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    help="One of those that zoo.evaluate knows; repeat for several [default: all].",
+)
+@click.option("--anomalies", help="Dataset whose samples count as anomalies [default: the other MNIST].")
+@as_json_option
+def evaluate(names, dataset, metrics, anomalies, as_json):
+    """Measure sets on the test split of a dataset, beside what their cards say.
+
+    Reconstruction beside PCA, latent features beside raw pixels, clusters, anomalies, denoising, sparsity: whatever
+    applies to the model and the dataset.
+    """
+    load_tensorflow()
+    rows = []
+    for name in names:
+        results = zoo.evaluate(name, dataset, list(metrics) or None, anomalies=anomalies)
+        card = zoo.card(name)
+        same = dataset in (None, card.dataset.get("name")) and anomalies is None
+        several = {"set": card.name} if len(names) > 1 else {}
+        for metric, value in results.items():
+            stated = {"card": card.metrics.get(metric, "")} if same else {}
+            rows.append({**several, "metric": metric, "measured": value, **stated})
+    print_rows(rows, as_json)
+
+
+def _progress(quiet):
+    """Keras' `verbose`: a bar in a terminal, a line per epoch in a log, or nothing."""
+    return 0 if quiet else ("auto" if sys.stdout.isatty() else 2)
