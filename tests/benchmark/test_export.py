@@ -33,7 +33,7 @@ RUNTIMES = ["Keras predict", "Keras, compiled call", *FILES]
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """A set exported by a process of its own: (Exported, what the results tell of it)."""
+    """A model exported by a process of its own: (Exported, its description for the results)."""
     return export._exported([NAME], tmp_path_factory.mktemp("benchmark"))[NAME]
 
 
@@ -45,7 +45,7 @@ def timed(monkeypatch):
 
 
 def checked(runner, exported):
-    """What a `Timed` says of a set that it has opened, tuned and compared."""
+    """What a `Timed` says of a model that it has opened, tuned and compared."""
     runner.open(exported)
     runner.tune()
     return runner.check()
@@ -53,8 +53,8 @@ def checked(runner, exported):
 
 def test_exporter_writes_all_files_and_samples(written):
     exported, described = written
-    told = {key: described[key] for key in ("dense", "shape", "parameters", "keras_bytes")}
-    assert told == {
+    given = {key: described[key] for key in ("dense", "shape", "parameters", "keras_bytes")}
+    assert given == {
         "dense": True,
         "shape": [28, 28, 1],
         "parameters": 13_336,
@@ -93,8 +93,8 @@ def test_digits_stand_in_for_a_dataset_that_is_not_at_hand(monkeypatch):
     assert uncached("digits", "test", (8, 8, 1)).split == "test"
 
 
-def test_dense_sets_are_told_by_their_network():
-    names = export.default_sets()
+def test_dense_models_are_known_by_their_network():
+    names = export.default_models()
     for dense in ("mnist-sparse-topk-1000", "fashion-mnist-denoising-masking-dense-32", "mnist-linear-16"):
         assert dense in names
     assert "mnist-denoising-affine-sparse-topk-1000" not in names
@@ -197,8 +197,8 @@ def test_a_tiny_run(invoke, monkeypatch, tmp_path, written):
     assert results["threads"] == [2]
     assert results["calls"] == {name: 2 if name == "Keras predict" else 50 for name in RUNTIMES}
     assert {"tensorflow", "keras", "onnxruntime", "ai_edge_litert"} < set(results["machine"]["versions"])
-    assert list(results["sets"]) == [NAME]
-    measured = results["sets"][NAME]
+    assert list(results["models"]) == [NAME]
+    measured = results["models"][NAME]
     assert (measured["dense"], measured["parameters"]) == (True, 13_336)
     assert list(measured["runtimes"]) == list(results["start_up"]["runtimes"]) == RUNTIMES
     for name, row in measured["runtimes"].items():
@@ -216,7 +216,7 @@ def test_a_tiny_run(invoke, monkeypatch, tmp_path, written):
         **dict.fromkeys(RUNTIMES[:2], zoo.card(NAME).size_bytes),
         **{name: files.size_bytes(written[0].directory / file) for name, file in FILES.items()},
     }
-    for threads, ratios in measured["reach"].items():
+    for threads, ratios in measured["ratios"].items():
 
         def p50(name, way="latency", threads=threads):
             return measured["runtimes"][name]["threads"][threads][way]["p50"]["median"]
@@ -263,7 +263,7 @@ def test_turns(written):
             return {"latency": way, "bare": way, "samples_per_second": value}
 
     keys = [(name, threads) for name in RUNTIMES for threads in (1, 2)]
-    result = export._measured_set(*written, {key: Fake(key) for key in keys}, [1, 2], 3)
+    result = export._measured_model(*written, {key: Fake(key) for key in keys}, [1, 2], 3)
     assert calls == [*keys, *keys[1:], keys[0], *keys[2:], *keys[:2]]
     for position, name in enumerate(RUNTIMES):
         row = result["runtimes"][name]
@@ -274,8 +274,8 @@ def test_turns(written):
             assert row["threads"][str(threads)]["latency"]["p50"] == expected
             assert row["threads"][str(threads)]["latency"]["p99"]["median"] == 2 * median
             assert row["threads"][str(threads)]["samples_per_second"] == expected
-    assert result["reach"]["2"] == {"int8_to_onnx": 63 / 33, "int8_to_onnx_bare": 63 / 33, "predict_to_int8": 3 / 63}
-    assert list(result["reach"]) == ["1", "2"]
+    assert result["ratios"]["2"] == {"int8_to_onnx": 63 / 33, "int8_to_onnx_bare": 63 / 33, "predict_to_int8": 3 / 63}
+    assert list(result["ratios"]) == ["1", "2"]
 
 
 def _numbers(p50, alone=None, settings=""):
@@ -292,8 +292,8 @@ def _numbers(p50, alone=None, settings=""):
     return {"latency": way(p50), **bare, "samples_per_second": rate, "error": 0.01, "settings": settings}
 
 
-def _set(dense, onnx, int8, predict):
-    """A measured set: (with zoo.lite, alone) of ONNX Runtime and int8, and predict, in microseconds."""
+def _model(dense, onnx, int8, predict):
+    """A measured model: (with zoo.lite, alone) of ONNX Runtime and int8, and predict, in microseconds."""
     rows = {
         "Keras predict": _numbers(predict),
         "Keras, compiled call": _numbers(120, settings="XLA"),
@@ -313,16 +313,16 @@ def _set(dense, onnx, int8, predict):
         "calibration": "mnist (train)",
         "others_busy_cores": 0.034,
         "runtimes": runtimes,
-        "reach": export_report.reach(runtimes),
+        "ratios": export_report.ratios(runtimes),
     }
 
 
 @pytest.fixture
 def results():
-    sets = {
-        "good": _set(True, (20, 10), (10, 4), 40_000),
-        "worse": _set(True, (20, 10), (16, 8), 1_200),
-        "conv": _set(False, (20, 10), (100, 90), 2_000),
+    models = {
+        "good": _model(True, (20, 10), (10, 4), 40_000),
+        "worse": _model(True, (20, 10), (16, 8), 1_200),
+        "conv": _model(False, (20, 10), (100, 90), 2_000),
     }
     seconds = {"median": 1.234, "minimum": 1.2, "maximum": 1.3}
     return {
@@ -343,8 +343,8 @@ def results():
         "calls": {"Keras predict": 12, "LiteRT int8": 300},
         "throughput_samples": 1024,
         "batch_size": 256,
-        "start_up": {"set": "good", "runtimes": {name: {"threads": {"1": seconds}} for name in RUNTIMES}},
-        "sets": sets,
+        "start_up": {"model": "good", "runtimes": {name: {"threads": {"1": seconds}} for name in RUNTIMES}},
+        "models": models,
     }
 
 
@@ -358,11 +358,11 @@ def test_page_and_table(invoke, tmp_path, results):
         "2 cores of Abacus",
         "medians over 3 turns of 300 calls each (12 of `predict`",
         "Other processes kept 0.03 cores busy",
-        "Latency of one sample on 2 dense sets, on 1 thread:",
-        "- LiteRT int8 ÷ ONNX Runtime float32: 0.65 on the median, 0.80 at worst (worse, 1 thread); at most 1 was"
-        " wanted, reached by all.",
+        "Latency of one sample on 2 dense models, on 1 thread:",
+        "- LiteRT int8 ÷ ONNX Runtime float32: 0.65 on the median, 0.80 at worst (worse, 1 thread); goal at most"
+        " 1, reached by all.",
         "- The same without zoo.lite: 0.60 on the median, 0.80 at worst",
-        "- Keras `predict` ÷ LiteRT int8: 2,038 on the median, 75 at worst (worse, 1 thread); at least 100 was wanted,"
+        "- Keras `predict` ÷ LiteRT int8: 2,038 on the median, 75 at worst (worse, 1 thread); goal at least 100,"
         " missed by worse.",
         "| good | 1 | 10.0 µs | 20.0 µs | 40.00 ms | 0.50 | 0.40 | 4,000 |",
         "| worse | 1 | 16.0 µs | 20.0 µs | 1.20 ms | 0.80 | 0.80 | 75 (missed) |",
@@ -372,9 +372,9 @@ def test_page_and_table(invoke, tmp_path, results):
         "| Keras, compiled call (XLA) | 12 | 120.0 µs | 360.0 µs |  |  | 8,333 |",
     ):
         assert line in page
-    assert "| conv |" not in page  # the reach is of dense sets
+    assert "| conv |" not in page  # the reach is of dense models
     assert export_report.rows(results)[6] == {
-        "set": "good",
+        "model": "good",
         "threads": 1,
         "runtime": "LiteRT int8",
         "kB": 12,
@@ -386,19 +386,19 @@ def test_page_and_table(invoke, tmp_path, results):
 
 def test_summary_names_what_is_slower(results):
     slow = copy.deepcopy(results)
-    slow["sets"]["worse"] = _set(True, (20, 10), (21, 12), 40_000)
+    slow["models"]["worse"] = _model(True, (20, 10), (21, 12), 40_000)
     text = export_report.summary(slow)
     assert "0.78 on the median, 1.05 at worst (worse, 1 thread); at most 1 was wanted, missed by worse." in text
     assert "Measured 2026-01-02T03:04:05+00:00 with `zoo benchmark export`" in text
-    only = {**results, "sets": {"conv": results["sets"]["conv"]}}
-    assert export_report.summary(only).startswith("No dense set was measured.")
+    only = {**results, "models": {"conv": results["models"]["conv"]}}
+    assert export_report.summary(only).startswith("No dense model was measured.")
     assert "## conv" in export_report.markdown(only)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--model", "mnist-feed-forward-9"], "Unknown pretrained set 'mnist-feed-forward-9'. Did you mean 'mnist-"),
+        (["--model", "mnist-feed-forward-9"], "Unknown pretrained model 'mnist-feed-forward-9'. Did you mean 'mnist-"),
         (["--threads", "0"], "Invalid value for '--threads'"),
         (["--repeats", "0"], "Invalid value for '--repeats'"),
         (["--from-json", "absent.json"], "Cannot read 'absent.json'"),
@@ -407,14 +407,14 @@ def test_summary_names_what_is_slower(results):
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(invoke, tmp_path, arguments, message):
-    (tmp_path / "other.json").write_text('{"benchmark": "train", "sets": {}}')
+    (tmp_path / "other.json").write_text('{"benchmark": "train", "models": {}}')
     assert message in only_error(invoke(*arguments, code=2))
 
 
 def test_ctrl_c_ends_all_processes(tmp_path):
     command = [sys.executable, "-m", "zoo.cli", "benchmark", "export", "--model", NAME, "-o", str(tmp_path / "out")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
-        assert process.stderr.readline() == "exporting 1 set\n"
+        assert process.stderr.readline() == "exporting 1 model\n"
         own = psutil.Process(process.pid)
         while sum(child.cpu_times().user for child in own.children(recursive=True)) < 1:
             assert process.poll() is None

@@ -87,7 +87,7 @@ def test_filters():
 
 def test_unknown_names_and_directories(tmp_path):
     with pytest.raises(
-        UnknownNameError, match="Unknown pretrained set 'mnist-feed-foward-8'. Did you mean 'mnist-feed-forward-8'"
+        UnknownNameError, match="Unknown pretrained model 'mnist-feed-foward-8'. Did you mean 'mnist-feed-forward-8'"
     ):
         zoo.load("mnist-feed-foward-8")
     with pytest.raises(DataNotFoundError, match="No such directory"):

@@ -53,7 +53,7 @@ def test_list(run):
     table = run("list", "--dataset", "fashion_mnist").output
     assert "fashion-mnist-denoising-affine-128" in table
     assert not re.search(r"^mnist-", table, re.MULTILINE)
-    assert "No set matches." in run("list", "nothing-*").output
+    assert "No model matches." in run("list", "nothing-*").output
 
 
 def test_show(run):
@@ -95,7 +95,7 @@ def test_evaluate(run, small_set):
     assert [row["metric"] for row in rows][:5] == ["mse", "bce", "psnr", "ssim", "explained_variance"]
     assert rows[0]["measured"] == pytest.approx(expected, rel=1e-5)
     both = json.loads(run("evaluate", small_set, small_set, "--metric", "mse", "--json").output)
-    assert [(row["set"], row["metric"]) for row in both] == [("small", "mse")] * 2
+    assert [(row["model"], row["metric"]) for row in both] == [("small", "mse")] * 2
     assert "knn_accuracy" in run("evaluate", small_set, "--dataset", "digits", "--metric", "knn_accuracy").output
 
 
@@ -184,7 +184,7 @@ def test_quantised_export(run, small_set, folder, digits):
     [
         (
             ["show", "mnist-feed-forward-9"],
-            "Unknown pretrained set 'mnist-feed-forward-9'. Did you mean 'mnist-feed-forward-8'",
+            "Unknown pretrained model 'mnist-feed-forward-9'. Did you mean 'mnist-feed-forward-8'",
         ),
         (["list", "--family", "conv"], "Unknown family 'conv'"),
         (["train", "absent.toml"], "No recipe at 'absent.toml'"),

@@ -115,7 +115,7 @@ def test_help(checkout):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["mnist-feed-forward-9"], "Error: Unknown pretrained set 'mnist-feed-forward-9'. Did you mean"),
+        (["mnist-feed-forward-9"], "Error: Unknown pretrained model 'mnist-feed-forward-9'. Did you mean"),
         (["--samples", "0"], "Error: --samples must be at least 1. Received: 0."),
     ],
 )

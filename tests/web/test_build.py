@@ -169,5 +169,5 @@ def test_an_unknown_set_is_one_line():
     command = [sys.executable, SCRIPT, "build", "--model", "mnist-convolutional-17"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 2
-    assert result.stderr.startswith("Error: Unknown pretrained set 'mnist-convolutional-17'. Did you mean")
+    assert result.stderr.startswith("Error: Unknown pretrained model 'mnist-convolutional-17'. Did you mean")
     assert result.stderr.count("\n") == 1

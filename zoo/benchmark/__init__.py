@@ -1,1 +1,1 @@
-"""Benchmarks: how fast zoo trains beside its competitors, as ``zoo benchmark``. Only the command imports this."""
+"""Benchmarks of training and of exported files: ``zoo benchmark``. Only the command imports this."""

@@ -1,4 +1,4 @@
-"""The export benchmark: every runtime reconstructs the same samples of the same sets, in turns."""
+"""The export benchmark: every runtime reconstructs the same samples of the same pretrained models, in turns."""
 
 import contextlib
 import datetime
@@ -10,8 +10,7 @@ import tempfile
 from tqdm import tqdm
 
 import zoo
-from zoo.benchmark import environment as surroundings
-from zoo.benchmark import export_report, timing
+from zoo.benchmark import environment, export_report, timing
 from zoo.benchmark.basics import middle
 from zoo.benchmark.exporter import SAMPLES, Exporter, is_dense
 from zoo.benchmark.remote import Remote
@@ -27,8 +26,8 @@ _MUCH = 0.1  # cores busy with other processes that are worth a warning
 _PACKAGES = ("tensorflow", "keras", "numpy", "onnxruntime", "ai_edge_litert")
 
 
-def default_sets():
-    """Names of all sets whose network is dense, and of some convolutional ones."""
+def default_models():
+    """Names of all pretrained models whose network is dense, and of some convolutional ones."""
     return [name for name in zoo.list_pretrained() if is_dense(zoo.card(name).config)] + list(CONVOLUTIONAL)
 
 
@@ -37,7 +36,7 @@ def run(output, names=(), *, repeats=3, threads=(1, 2), command=""):
 
     Args:
         output: pathlib.Path of a directory.
-        names: names of sets; `default_sets` if empty.
+        names: names of pretrained models; `default_models` if empty.
         repeats: rounds, in each of which every runner has its turn.
         threads: numbers of CPU threads.
         command: command line to state in the results.
@@ -46,14 +45,14 @@ def run(output, names=(), *, repeats=3, threads=(1, 2), command=""):
         dict, the results.
 
     Raises:
-        UnknownNameError: an unknown set.
+        UnknownNameError: an unknown name.
         ParityError: a runtime that does not compute what Keras computes.
         OutputError: `output` cannot be written.
     """
     for name in names:
         if name not in zoo.list_pretrained():
-            raise unknown_name("pretrained set", name, zoo.list_pretrained())
-    names, threads = list(dict.fromkeys(names or default_sets())), sorted(set(threads))
+            raise unknown_name("pretrained model", name, zoo.list_pretrained())
+    names, threads = list(dict.fromkeys(names or default_models())), sorted(set(threads))
     with files.staged(output):
         pass  # an unwritable directory is found now
     results = {
@@ -61,30 +60,30 @@ def run(output, names=(), *, repeats=3, threads=(1, 2), command=""):
         "zoo": zoo.__version__,
         "command": command,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "machine": surroundings.machine(_PACKAGES),
+        "machine": environment.machine(_PACKAGES),
         "repeats": repeats,
         "starts": _STARTS,
         "threads": threads,
         "calls": {name: max(2, _CALLS // runner.fewer) for name, runner in RUNNERS.items()},
         "throughput_samples": SAMPLES,
         "batch_size": BATCH_SIZE,
-        "sets": {},
+        "models": {},
     }
     with tempfile.TemporaryDirectory() as directory:
-        _tell(f"exporting {len(names)} set{'s' * (len(names) > 1)}")
+        _report(f"exporting {len(names)} model{'s' * (len(names) > 1)}")
         exported = _exported(names, pathlib.Path(directory))
-        _tell("start-up")
+        _report("start-up")
         results["start_up"] = _start_up(exported[names[0]][0], threads)
-        _tell("latency and throughput")
+        _report("latency and throughput")
         measured = _measured(exported, threads, repeats)
         for name, rows in measured.items():
-            results["sets"][name] = {**exported[name][1], **rows}
+            results["models"][name] = {**exported[name][1], **rows}
     export_report.write(results, output)
     return results
 
 
 def _exported(names, directory):
-    """Every set exported: dict of name to (Exported, what the results tell of it)."""
+    """Every model exported: dict of name to (Exported, its description for the results)."""
     done = {}
     with contextlib.ExitStack() as stack, _bar(len(names), "export") as bar:
         exporters = [stack.enter_context(Remote(Exporter)) for _ in range(min(_EXPORTERS, os.cpu_count(), len(names)))]
@@ -99,35 +98,35 @@ def _exported(names, directory):
 
 
 def _start_up(exported, threads):
-    """Cold starts with one set: {"set": name, "runtimes": {runner: {threads: seconds}}}."""
+    """Cold starts with one model: {"model": name, "runtimes": {runner: {threads: seconds}}}."""
     seconds = {(name, count): [] for name in RUNNERS for count in threads}
     with _bar(_STARTS * len(seconds), "start-up") as bar:
         for turn in range(_STARTS):
             for name, count in _rotated(list(seconds), turn):
                 seconds[name, count].append(timing.start_up(name, count, exported))
                 bar.update()
-    return {"set": exported.name, "runtimes": _by_runner(seconds, threads, middle)}
+    return {"model": exported.name, "runtimes": _by_runner(seconds, threads, middle)}
 
 
 def _measured(exported, threads, repeats):
-    """Results of each set, by its name."""
+    """Results of each model, by its name."""
     with contextlib.ExitStack() as stack:
         timed = {
             (name, count): stack.enter_context(Remote(timing.Timed, name, count))
             for name in RUNNERS
             for count in threads
         }
-        return {name: _measured_set(*written, timed, threads, repeats) for name, written in exported.items()}
+        return {name: _measured_model(*written, timed, threads, repeats) for name, written in exported.items()}
 
 
-def _measured_set(exported, described, timed, threads, repeats):
-    """What is measured of one set: "runtimes" and "reach", each by number of threads, and others_busy_cores."""
+def _measured_model(exported, described, timed, threads, repeats):
+    """What is measured of one model: "runtimes" and "ratios", each by number of threads, and others_busy_cores."""
     _side_by_side(timed, "open", exported)
     for remote in timed.values():
         remote.call("tune")
     checked = _side_by_side(timed, "check")
     turns = {key: [] for key in timed}
-    others = surroundings.OtherProcesses()
+    others = environment.OtherProcesses()
     with _bar(repeats * len(timed), exported.name) as bar:
         for turn in range(repeats):
             for key in _rotated(list(timed), turn):
@@ -139,10 +138,10 @@ def _measured_set(exported, described, timed, threads, repeats):
         size = details.pop("size_bytes")
         runtimes[name]["size_bytes"] = described["keras_bytes"] if size is None else size
         runtimes[name]["threads"][str(count)] |= details
-    result = {"others_busy_cores": busy, "runtimes": runtimes, "reach": export_report.reach(runtimes)}
-    _tell(f"{exported.name}: {export_report.told(result)}")
+    result = {"others_busy_cores": busy, "runtimes": runtimes, "ratios": export_report.ratios(runtimes)}
+    _report(f"{exported.name}: {export_report.summary_line(result)}")
     if busy and busy > _MUCH:
-        _tell(f"{exported.name}: other processes kept {busy:.1f} cores busy meanwhile, so do not trust these numbers")
+        _report(f"{exported.name}: other processes kept {busy:.1f} cores busy meanwhile, so do not trust these numbers")
     return result
 
 
@@ -178,5 +177,5 @@ def _bar(total, title):
     return tqdm(total=total, desc=title, leave=False, disable=None, file=sys.stderr)
 
 
-def _tell(line):
+def _report(line):
     print(line, file=sys.stderr, flush=True)

@@ -14,11 +14,11 @@ PREDICT, ONNX, INT8 = "Keras predict", "ONNX Runtime", "LiteRT int8"
 
 @dataclasses.dataclass(frozen=True)
 class _Goal:
-    """A ratio of two latencies that every dense set shall keep, on every number of threads."""
+    """A ratio of two latencies that every dense model shall keep, on every number of threads."""
 
     key: str
     title: str  # of its column
-    told: str
+    description: str
     limit: float
     at_most: bool  # else at least
 
@@ -40,29 +40,29 @@ _GOALS = (
 )
 
 
-def reach(runtimes):
+def ratios(runtimes):
     """The ratios of the medians of p50, by number of threads.
 
     Args:
-        runtimes: of one set, as in the results.
+        runtimes: of one model, as in the results.
 
     Returns:
         {number of threads as text: {"int8_to_onnx", "int8_to_onnx_bare", "predict_to_int8"}}
     """
-    ratios = {}
+    found = {}
     for threads in runtimes[INT8]["threads"]:
         predict, onnx, int8 = (runtimes[name]["threads"][threads] for name in (PREDICT, ONNX, INT8))
-        ratios[threads] = {
+        found[threads] = {
             "int8_to_onnx": _p50(int8) / _p50(onnx),
             "int8_to_onnx_bare": _p50(int8, "bare") / _p50(onnx, "bare"),
             "predict_to_int8": _p50(predict) / _p50(int8),
         }
-    return ratios
+    return found
 
 
 def read(path):
     """Results of this benchmark from a ``benchmark.json``; errors as of `zoo.benchmark.basics.read`."""
-    return basics.read(path, "export", "sets")
+    return basics.read(path, "export", "models")
 
 
 def write(results, directory):
@@ -75,20 +75,20 @@ def write(results, directory):
         plot.latency(staging / "latency.png", results)
 
 
-def told(result):
-    """One line on a measured set, for the progress."""
+def summary_line(result):
+    """One line on a measured model, for the progress."""
     return "; ".join(
         f"{_threads(threads)}: "
         + ", ".join(f"{name} {_time(_p50(row['threads'][threads]))}" for name, row in result["runtimes"].items())
-        for threads in result["reach"]
+        for threads in result["ratios"]
     )
 
 
 def rows(results):
-    """The table of all sets, numbers of threads and runtimes, a dictionary per row."""
+    """The table of all models, numbers of threads and runtimes, a dictionary per row."""
     return [
         {
-            "set": name,
+            "model": name,
             "threads": int(threads),
             "runtime": runtime,
             "kB": round(row["size_bytes"] / 1000),
@@ -96,30 +96,30 @@ def rows(results):
             "p99 µs": round(1e6 * numbers["latency"]["p99"]["median"], 1),
             "samples/s": round(numbers["samples_per_second"]["median"]),
         }
-        for name, result in results["sets"].items()
-        for threads in result["reach"]
+        for name, result in results["models"].items()
+        for threads in result["ratios"]
         for runtime, row in result["runtimes"].items()
         for numbers in [row["threads"][threads]]
     ]
 
 
 def summary(results):
-    """A few lines of markdown: what the dense sets reach, and on what it was measured."""
-    return f"{_reach_in_words(results)}\n\n{measured_on(results)}"
+    """A few lines of markdown: what the dense models reach, and on what machine."""
+    return f"{_goals_in_words(results)}\n\n{measured_on(results)}"
 
 
-def _reach_in_words(results):
+def _goals_in_words(results):
     dense = _dense(results)
     if not dense:
-        return "No dense set was measured."
-    lines = [f"Latency of one sample on {len(dense)} dense set{'s' * (len(dense) > 1)}, {_all_threads(results)}:", ""]
+        return "No dense model was measured."
+    lines = [f"Latency of one sample on {len(dense)} dense model{'s' * (len(dense) > 1)}, {_all_threads(results)}:", ""]
     for goal in _GOALS:
         ratios = _ratios(dense, goal)
         (name, threads), worst = goal.worst(ratios)
         wanted = f"{'at most' if goal.at_most else 'at least'} {goal.limit}"
         lines.append(
-            f"- {goal.told}: {goal.text(statistics.median(ratios.values()))} on the median, {goal.text(worst)} at worst"
-            f" ({name}, {_threads(threads)}); {wanted} was wanted, {_misses(goal, ratios)}."
+            f"- {goal.description}: {goal.text(statistics.median(ratios.values()))} on the median,"
+            f" {goal.text(worst)} at worst ({name}, {_threads(threads)}); goal {wanted}, {_misses(goal, ratios)}."
         )
     return "\n".join(lines)
 
@@ -127,16 +127,16 @@ def _reach_in_words(results):
 def markdown(results):
     """The page ``export.md``."""
     parts = ["# Exported files: size, start-up, latency, throughput", _introduction(results)]
-    parts += ["## What the dense sets reach", _reach_in_words(results), *_reached(results)]
+    parts += ["## What the dense models reach", _goals_in_words(results), *_reached(results)]
     parts += ["![](latency.png)", *_start_up(results)]
-    for name, result in results["sets"].items():
-        parts += [f"## {name}", _described(result), _set_table(result)]
+    for name, result in results["models"].items():
+        parts += [f"## {name}", _described(result), _model_table(result)]
     return "\n\n".join(parts) + "\n"
 
 
 def _introduction(results):
     calls = results["calls"]
-    busy = [result.get("others_busy_cores") for result in results["sets"].values()]
+    busy = [result.get("others_busy_cores") for result in results["models"].values()]
     lines = [
         measured_on(results),
         "Latency: one sample in, its reconstruction out, float32 arrays both, another sample at every call. Every"
@@ -152,15 +152,15 @@ def _introduction(results):
         " have a batch of 1, as zoo.export writes them by default: they take the samples one by one.",
     ]
     if busy and None not in busy:
-        lines.append(f"Other processes kept {max(busy):.2f} cores busy meanwhile, on the mean of the worst set.")
+        lines.append(f"Other processes kept {max(busy):.2f} cores busy meanwhile, on the mean of the worst model.")
     return "\n\n".join(lines)
 
 
 def _reached(results):
-    """A table with a row for each dense set and number of threads."""
+    """A table with a row for each dense model and number of threads."""
     body = []
     for name, result in _dense(results).items():
-        for threads, ratios in result["reach"].items():
+        for threads, ratios in result["ratios"].items():
             times = [_p50(result["runtimes"][runtime]["threads"][threads]) for runtime in (INT8, ONNX, PREDICT)]
             cells = [goal.text(ratios[goal.key]) + " (missed)" * goal.missed(ratios[goal.key]) for goal in _GOALS]
             body.append([name, threads, *map(_time, times), *cells])
@@ -181,7 +181,7 @@ def _start_up(results):
     ]
     text = (
         "Seconds from the start of a Python process to the first reconstruction: imports, loading, one sample of"
-        f" {started['set']}. Median of {results['starts']} processes; the files were in the operating system's cache."
+        f" {started['model']}. Median of {results['starts']} processes; the files were in the operating system's cache."
     )
     titles = ["", *(_threads(threads) for threads in results["threads"])]
     return ["## Start-up", text, markdown_table(titles, body)]
@@ -195,9 +195,9 @@ def _described(result):
     )
 
 
-def _set_table(result):
+def _model_table(result):
     titles = ["", "kB"]
-    for threads in result["reach"]:
+    for threads in result["ratios"]:
         titles += [f"{_threads(threads)}: p50", "p99", "alone: p50", "p99", "samples/s"]
     body = []
     for runtime, row in result["runtimes"].items():
@@ -207,18 +207,18 @@ def _set_table(result):
                 cells += [_time(numbers[way][p]["median"]) if way in numbers else "" for p in ("p50", "p99")]
             cells.append(f"{numbers['samples_per_second']['median']:,.0f}")
         chosen = dict.fromkeys(numbers["settings"] for numbers in row["threads"].values() if numbers["settings"])
-        told = f" ({', '.join(chosen)})" if chosen else ""
-        body.append([runtime + told, f"{row['size_bytes'] / 1000:,.0f}", *cells])
+        settings = f" ({', '.join(chosen)})" if chosen else ""
+        body.append([runtime + settings, f"{row['size_bytes'] / 1000:,.0f}", *cells])
     return markdown_table(titles, body)
 
 
 def _dense(results):
-    return {name: result for name, result in results["sets"].items() if result["dense"]}
+    return {name: result for name, result in results["models"].items() if result["dense"]}
 
 
-def _ratios(sets, goal):
-    """{(set, threads): ratio} of a goal."""
-    return {(name, t): row[goal.key] for name, result in sets.items() for t, row in result["reach"].items()}
+def _ratios(models, goal):
+    """{(model, threads): ratio} of a goal."""
+    return {(name, t): row[goal.key] for name, result in models.items() for t, row in result["ratios"].items()}
 
 
 def _p50(numbers, way="latency"):

@@ -18,20 +18,20 @@ _COMPARED = 8
 
 
 class Exporter:
-    """Exports sets, one after the other."""
+    """Exports pretrained models, one after the other."""
 
     def __init__(self):
         load_tensorflow()
 
     def write(self, name, directory):
-        """Export a set to SavedModel, ONNX and .tflite in float32, float16 and int8, beside samples for the timing.
+        """Export a model to SavedModel, ONNX and .tflite in float32, float16 and int8, with samples for the timing.
 
         Args:
-            name: of a set.
+            name: of a pretrained model.
             directory: pathlib.Path to write to.
 
         Returns:
-            (Exported, dict of what the results tell of the set)
+            (Exported, dict that describes it in the results)
         """
         model, card = zoo.load(name), zoo.card(name)
         dataset, shape = card.dataset.get("name"), model.input_shape

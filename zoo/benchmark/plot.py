@@ -32,7 +32,7 @@ def samples(path, points):
 
 
 def latency(path, results):
-    """Write the latency of one sample by runtime, a row of points for each set, on a logarithmic axis.
+    """Write the latency of one sample by runtime, a row of points for each model, on a logarithmic axis.
 
     Args:
         path: file to write.
@@ -40,11 +40,11 @@ def latency(path, results):
     """
     from matplotlib.figure import Figure
 
-    threads, names = str(results["threads"][0]), list(results["sets"])
+    threads, names = str(results["threads"][0]), list(results["models"])
     figure = Figure(figsize=(9, 1.8 + 0.24 * len(names)), layout="constrained")
     axis = figure.subplots()
-    for marker, runtime in zip("oos^vv*", next(iter(results["sets"].values()))["runtimes"], strict=True):
-        rows = [results["sets"][name]["runtimes"][runtime]["threads"][threads] for name in names]
+    for marker, runtime in zip("oos^vv*", next(iter(results["models"].values()))["runtimes"], strict=True):
+        rows = [results["models"][name]["runtimes"][runtime]["threads"][threads] for name in names]
         values = [1e6 * row["latency"]["p50"]["median"] for row in rows]
         axis.plot(values, range(len(names)), marker, label=runtime, alpha=0.8)
     axis.set_yticks(range(len(names)), names)

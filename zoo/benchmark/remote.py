@@ -64,7 +64,7 @@ class Remote:
         return reply
 
     def close(self):
-        """End the process, once it has done what it was told."""
+        """End the process, once it has done its work."""
         self._connection.close()
         self._process.join()
 

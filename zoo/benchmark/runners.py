@@ -1,6 +1,6 @@
-"""What the export benchmark compares: everything that runs a set's `reconstruct`, each as its user would call it.
+"""What the export benchmark compares: all that runs a model's `reconstruct`, each as its user would call it.
 
-A runner is made once in a process of its own, which sets the process-wide number of threads, and opens one set after
+A runner is made once in a process of its own, which sets the process-wide number of threads, and opens one model after
 the other. TensorFlow and Keras are imported only by those that need them: the others shall run as on a phone.
 """
 
@@ -20,10 +20,10 @@ _REST = 0.05  # seconds before them: threads of the other setting still spin for
 
 @dataclasses.dataclass(frozen=True)
 class Exported:
-    """Where a set and its exported files are.
+    """Where a pretrained model and its exported files are.
 
     Attributes:
-        name: of the set.
+        name: of the model.
         directory: pathlib.Path with ``float32/``, ``float16/`` and ``int8/`` as zoo.export wrote them, ``samples.npy``
             and ``reference.npy``.
     """
@@ -48,7 +48,7 @@ class Runner:
 
     Attributes:
         name: as in the tables.
-        file: the file or directory under `Exported.directory` that it runs; None for the set's weights.
+        file: the file or directory under `Exported.directory` that it runs; None for the model's own weights.
         fewer: it gets so many times fewer calls than the others, because one takes so long.
         tolerance: largest root mean square of its differences to Keras, as a share of Keras' standard deviation.
         settings: what was chosen for the opened set, for the results.
@@ -65,7 +65,7 @@ class Runner:
         raise NotImplementedError
 
     def open(self, exported):
-        """Load a set, as a user would: it is part of a cold start."""
+        """Load a model, as a user would: it is part of a cold start."""
         raise NotImplementedError
 
     def tune(self, exported):
@@ -116,14 +116,14 @@ class KerasCompiled(Runner):
 
         model = zoo.load(exported.name)
         self._functions = {
-            told: tf.function(lambda x: model(x, training=False), jit_compile=xla)
-            for told, xla in (("XLA", True), ("no XLA", False))
+            name: tf.function(lambda x: model(x, training=False), jit_compile=xla)
+            for name, xla in (("XLA", True), ("no XLA", False))
         }
         self.settings, self._tensor = "XLA", tf.constant
 
     def tune(self, exported):
         sample = self._tensor(exported.samples()[:1])
-        self.settings = _fastest({told: lambda f=f: f(sample).numpy() for told, f in self._functions.items()})
+        self.settings = _fastest({name: lambda f=f: f(sample).numpy() for name, f in self._functions.items()})
 
     @property
     def _function(self):
@@ -168,7 +168,7 @@ class _Lite(Runner):
     def open(self, exported):
         from zoo import lite
 
-        self._model = self.bare = None  # of the set before: its threads go first
+        self._model = self.bare = None  # of the model before: its threads go first
         with native_errors_hidden():  # LiteRT tells of its delegate
             self._model = lite.load(exported.directory / self.file, threads=self._threads)
 
@@ -188,7 +188,7 @@ class OnnxRuntime(_Lite):
             self.bare = self._session(path, False)
             return
         candidates = {"spinning": self._session(path, True), "not spinning": self._session(path, False)}
-        self.settings = _fastest({told: lambda run=run: run(sample) for told, run in candidates.items()})
+        self.settings = _fastest({name: lambda run=run: run(sample) for name, run in candidates.items()})
         self.bare = candidates[self.settings]
 
     def _session(self, path, spinning):

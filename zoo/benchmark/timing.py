@@ -33,7 +33,7 @@ class Timed:
         self._runner = runners.RUNNERS[name](threads)
 
     def open(self, exported):
-        """Load a set: `zoo.benchmark.runners.Exported`."""
+        """Load a model: `zoo.benchmark.runners.Exported`."""
         self._exported = exported
         self._runner.open(exported)
 
@@ -46,7 +46,7 @@ class Timed:
 
         Returns:
             dict: settings; error, the root mean square of the differences to Keras as a share of Keras' standard
-            deviation; and size_bytes of the file, None for a runner of the set's weights.
+            deviation; and size_bytes of the file, None for a runner of the model's own weights.
 
         Raises:
             ParityError: it computes something else.
@@ -82,11 +82,11 @@ class Timed:
         """
         count = max(2, calls // self._runner.fewer)
         results = {}
-        for told, way in self._ways.items():
+        for name, way in self._ways.items():
             turns = itertools.cycle(self._samples)
             _warm_up(lambda way=way, turns=turns: way(next(turns)))
             timed = [functools.partial(way, sample) for sample in itertools.islice(turns, count)]
-            results[told] = percentiles(seconds_of(timed))
+            results[name] = percentiles(seconds_of(timed))
         clock = time.perf_counter()
         self._runner.batch(self._samples)
         results["samples_per_second"] = len(self._samples) / (time.perf_counter() - clock)
@@ -136,8 +136,8 @@ def start_up(name, threads, exported):
     return seconds
 
 
-def _first_sample(name, threads, set_name, directory):
-    exported = runners.Exported(set_name, pathlib.Path(directory))
+def _first_sample(name, threads, model_name, directory):
+    exported = runners.Exported(model_name, pathlib.Path(directory))
     runner = runners.RUNNERS[name](int(threads))
     runner.open(exported)
     runner(exported.samples()[0])

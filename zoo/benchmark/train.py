@@ -9,8 +9,7 @@ import keras
 from tqdm import tqdm
 
 import zoo
-from zoo.benchmark import competitors, curve, memory, models, report
-from zoo.benchmark import environment as surroundings
+from zoo.benchmark import competitors, curve, environment, memory, models, report
 from zoo.benchmark.basics import spread
 from zoo.benchmark.remote import Remote
 from zoo.core import files
@@ -51,14 +50,14 @@ def run(output, names=(), *, others=(), repeats=5, samples=None, curve_and_memor
     able = [competitor for competitor, reason in candidates.items() if reason is None]
     for competitor, reason in candidates.items():
         if reason:
-            _tell(f"{competitor.name}: skipped, {reason}")
-    pool = surroundings.samples(_tell)
+            _report(f"{competitor.name}: skipped, {reason}")
+    pool = environment.samples(_report)
     results = {
         "benchmark": "train",
         "zoo": zoo.__version__,
         "command": command,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "machine": surroundings.machine(),
+        "machine": environment.machine(),
         "dataset": pool.name,
         "repeats": repeats,
         "batch_size": competitors.BATCH_SIZE,
@@ -76,8 +75,8 @@ def run(output, names=(), *, others=(), repeats=5, samples=None, curve_and_memor
         count = min(models.NETWORKS["denoising"].samples, len(pool), samples or len(pool))
         results["corruptions"] = _corruptions(_head(pool, (28, 28, 1), count), repeats)
     if curve_and_memory:
-        results["curve"] = curve.measure(pool, repeats, samples, _tell)
-        _tell("peak memory")
+        results["curve"] = curve.measure(pool, repeats, samples, _report)
+        _report("peak memory")
         results["memory"] = memory.measure(min(memory.SAMPLES, samples or memory.SAMPLES))
     report.write(results, output)
     return results
@@ -113,11 +112,11 @@ def _measure_network(network, able, source, repeats):
     """Results of one network: every competitor's rate, and how many times zoo is as fast."""
     running, described = {}, {}
     for competitor in able:
-        _tell(f"{network.name}: {competitor.name} starts")
+        _report(f"{network.name}: {competitor.name} starts")
         running[competitor.name] = Remote(_warm, competitor, network.name, source)
         described[competitor.name] = running[competitor.name].call("described")
     epochs = {name: functools.partial(trained.call, "epoch") for name, trained in running.items()}
-    others = surroundings.OtherProcesses()
+    others = environment.OtherProcesses()
     measured = interleaved(epochs, len(source), repeats, network.name)
     busy = others.busy_cores()
     rows = {
@@ -129,9 +128,9 @@ def _measure_network(network, able, source, repeats):
         for name, (rates, loss) in measured.items()
     }
     report.add_ratios(rows, "samples_per_second", "ratio")
-    _tell(f"{network.name}: " + ", ".join(f"{n} {r['samples_per_second']['median']:,.0f}/s" for n, r in rows.items()))
+    _report(f"{network.name}: " + ", ".join(f"{n} {r['samples_per_second']['median']:,.0f}/s" for n, r in rows.items()))
     if busy and busy > _MUCH:
-        _tell(f"{network.name}: other processes kept {busy:.1f} cores busy meanwhile, so do not trust these numbers")
+        _report(f"{network.name}: other processes kept {busy:.1f} cores busy meanwhile, so do not trust these numbers")
     for competitor in running.values():
         competitor.close()
     return {
@@ -164,7 +163,7 @@ def _first_step(network, pool):
             competitor(network, source, pixels).epoch()
             seconds[competitor].append(time.perf_counter() - clock)
     results = {competitor.name: spread(values) for competitor, values in seconds.items()}
-    _tell(f"{network.name}, first step: " + ", ".join(f"{n} {s['median']:.2f} s" for n, s in results.items()))
+    _report(f"{network.name}, first step: " + ", ".join(f"{n} {s['median']:.2f} s" for n, s in results.items()))
     ours, theirs = (results[competitor.name]["median"] for competitor in seconds)
     return {"seconds": results, "ratio": theirs / ours}
 
@@ -190,5 +189,5 @@ def _head(pool, shape, count):
     return Source(images.reshape(len(images), *shape), name=pool.name, split=pool.split)
 
 
-def _tell(line):
+def _report(line):
     print(line, file=sys.stderr, flush=True)

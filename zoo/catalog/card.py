@@ -127,7 +127,7 @@ def find(name_or_directory):
         raise DataNotFoundError(
             f"No such directory: {text!r}. Expected a set that zoo.save wrote, or a name of zoo.list_pretrained()."
         )
-    raise unknown_name("pretrained set", text, list_pretrained())
+    raise unknown_name("pretrained model", text, list_pretrained())
 
 
 def read_card(directory):

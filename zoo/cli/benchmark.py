@@ -89,12 +89,12 @@ def train(models, repeats, samples, competitors, skip_plot, output, stored, as_j
 @click.option("--from-json", "stored", help="Measure nothing: write page and plot of this benchmark.json anew.")
 @as_json_option
 def export(models, repeats, threads, output, stored, as_json):
-    """Compare exported sets with Keras: size, start-up, latency of one sample (p50, p99), throughput.
+    """Compare exported models with Keras: size, start-up, latency of one sample (p50, p99), throughput.
 
     Keras predict, a compiled call, SavedModel, ONNX Runtime and LiteRT (float32, float16, int8) reconstruct the same
     samples in turns, each in processes of its own. Writes benchmark.json, the page export.md and the plot latency.png.
-    By default all sets with a dense network and three convolutional ones take part, which takes about eight minutes on
-    two cores that do nothing else.
+    By default all models with a dense network and three convolutional ones take part, which takes about eight minutes
+    on two cores that do nothing else.
     """
     output = output or pathlib.Path("benchmark") / "export"
     from zoo.benchmark import export_report

@@ -13,11 +13,11 @@ from zoo.core.terminal import load_tensorflow
 
 @click.command("list")
 @click.argument("pattern", default="*")
-@click.option("--family", help="Only sets of this family, such as convolutional.")
-@click.option("--dataset", help="Only sets trained on this dataset, such as mnist.")
+@click.option("--family", help="Only models of this family, such as convolutional.")
+@click.option("--dataset", help="Only models trained on this dataset, such as mnist.")
 @as_json_option
 def list_command(pattern, family, dataset, as_json):
-    """List the pretrained sets whose name matches PATTERN."""
+    """List the pretrained models whose name matches PATTERN."""
     cards = [zoo.card(name) for name in zoo.list_pretrained(pattern, family=family, dataset=dataset)]
     rows = [
         {
@@ -34,7 +34,7 @@ def list_command(pattern, family, dataset, as_json):
     if not as_json:  # what fits a terminal of 80 columns; the name says family and dataset
         titles = {"name": "name", "latent": "latent", "kB": "kB", "mse": "MSE", "knn_accuracy": "kNN-7"}
         rows = [{title: row.get(key, "") for key, title in titles.items()} for row in rows]
-    print_rows(rows, as_json, empty="No set matches.")
+    print_rows(rows, as_json, empty="No model matches.")
 
 
 @click.command()
@@ -45,7 +45,7 @@ def list_command(pattern, family, dataset, as_json):
 )
 @as_json_option
 def show(name, plot, output, as_json):
-    """Show the card of a pretrained set, or draw its pictures."""
+    """Show the card of a pretrained model, or draw its pictures."""
     import dataclasses
 
     card = zoo.card(name)

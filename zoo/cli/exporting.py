@@ -36,7 +36,7 @@ from zoo.core.terminal import load_tensorflow
 @click.option("--force", is_flag=True, help="Calibrate int8 on fewer than 100 samples.")
 @as_json_option
 def export(name, output, formats, part, threshold_quantile, as_json, **options):
-    """Export a set to SavedModel, TFLite and ONNX; every file is compared with Keras before it is kept.
+    """Export a pretrained model to SavedModel, TFLite and ONNX; every file is compared with Keras before it is kept.
 
     A whole autoencoder is one file with the signatures encode, decode, reconstruct and score.
     """

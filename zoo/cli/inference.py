@@ -27,9 +27,9 @@ _threads = click.option(
 def encode(model, data, output, split, threads):
     """Write the latent features of DATA to a .npy file.
 
-    MODEL is a set, or a FILE.tflite or FILE.onnx that zoo.export wrote, which runs without TensorFlow. DATA is a
-    folder of images (for a set: split/class/*.jpg), a .npy or .npz file, or the name of a dataset. The rows of the
-    result follow the order of the data; of a folder, the sorted paths.
+    MODEL is a pretrained model, or a FILE.tflite or FILE.onnx that zoo.export wrote, which runs without TensorFlow.
+    DATA is a folder of images (for a pretrained model: split/class/*.jpg), a .npy or .npz file, or the name of a
+    dataset. The rows of the result follow the order of the data; of a folder, the sorted paths.
     """
     import numpy as np
 
@@ -37,7 +37,7 @@ def encode(model, data, output, split, threads):
 
     if _is_file(model):
         opened, samples = _open(model, data, split, threads)
-        told = data
+        source = data
 
         def codes():
             return np.concatenate([opened.encode(batch) for _, batch in _with_progress(samples, "encode")])
@@ -46,7 +46,7 @@ def encode(model, data, output, split, threads):
         load_tensorflow()
         opened, shape = zoo.load(model), tuple(zoo.card(model).input["shape"])
         samples = zoo.data.load(data, split or "test", shape=shape if len(shape) == 3 else None)
-        told = f"{samples.name} ({samples.split})"
+        source = f"{samples.name} ({samples.split})"
 
         def codes():
             return opened.encode(samples)
@@ -54,7 +54,7 @@ def encode(model, data, output, split, threads):
     with files.staged(output.absolute().parent) as staging:
         latent = codes()
         np.save(staging / output.name, latent)
-    click.echo(f"Wrote {output}: {latent.dtype} {latent.shape}, latent features of {told}.")
+    click.echo(f"Wrote {output}: {latent.dtype} {latent.shape}, latent features of {source}.")
 
 
 @click.command()

@@ -28,7 +28,7 @@ _dataset = click.option(
 )
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def train(name, output, resume, stream, quiet):
-    """Train a set by its recipe: writes config, weights, metadata and README card."""
+    """Train a model by its recipe: writes config, weights, metadata and README card."""
     load_tensorflow()
     from zoo.recipes.train import find_recipe
 
@@ -40,8 +40,8 @@ def train(name, output, resume, stream, quiet):
         click.echo(f"\nInterrupted. To go on where it stopped: zoo train {name} --output {output}", err=True)
         raise click.exceptions.Exit(130) from None
     card = zoo.card(output)
-    told = {key: card.metrics[key] for key in ("mse", "bce", "knn_accuracy") if key in card.metrics}
-    click.echo(f"Wrote {output}: " + ", ".join(f"{key} {value:.5g}" for key, value in told.items()))
+    shown = {key: card.metrics[key] for key in ("mse", "bce", "knn_accuracy") if key in card.metrics}
+    click.echo(f"Wrote {output}: " + ", ".join(f"{key} {value:.5g}" for key, value in shown.items()))
 
 
 @click.command()
@@ -56,7 +56,7 @@ def train(name, output, resume, stream, quiet):
 @click.option("--anomalies", help="Dataset whose samples count as anomalies [default: the other MNIST].")
 @as_json_option
 def evaluate(names, dataset, metrics, anomalies, as_json):
-    """Measure sets on the test split of a dataset, beside what their cards say.
+    """Measure pretrained models on the test split of a dataset, next to the numbers of their cards.
 
     Reconstruction beside PCA, latent features beside raw pixels, clusters, anomalies, denoising, sparsity: whatever
     applies to the model and the dataset.
@@ -67,7 +67,7 @@ def evaluate(names, dataset, metrics, anomalies, as_json):
         results = zoo.evaluate(name, dataset, list(metrics) or None, anomalies=anomalies)
         card = zoo.card(name)
         same = dataset in (None, card.dataset.get("name")) and anomalies is None
-        several = {"set": card.name} if len(names) > 1 else {}
+        several = {"model": card.name} if len(names) > 1 else {}
         for metric, value in results.items():
             stated = {"card": card.metrics.get(metric, "")} if same else {}
             rows.append({**several, "metric": metric, "measured": value, **stated})
