@@ -388,7 +388,7 @@ def test_summary_names_what_is_slower(results):
     slow = copy.deepcopy(results)
     slow["models"]["worse"] = _model(True, (20, 10), (21, 12), 40_000)
     text = export_report.summary(slow)
-    assert "0.78 on the median, 1.05 at worst (worse, 1 thread); at most 1 was wanted, missed by worse." in text
+    assert "0.78 on the median, 1.05 at worst (worse, 1 thread); goal at most 1, missed by worse." in text
     assert "Measured 2026-01-02T03:04:05+00:00 with `zoo benchmark export`" in text
     only = {**results, "models": {"conv": results["models"]["conv"]}}
     assert export_report.summary(only).startswith("No dense model was measured.")
