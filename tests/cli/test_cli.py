@@ -184,7 +184,7 @@ def test_quantised_export(run, small_set, folder, digits):
     [
         (
             ["show", "mnist-feed-forward-9"],
-            "Unknown pretrained set 'mnist-feed-forward-9'. Did you mean 'mnist-feed-forward-8'",
+            "Unknown pretrained model 'mnist-feed-forward-9'. Did you mean 'mnist-feed-forward-8'",
         ),
         (["list", "--family", "conv"], "Unknown family 'conv'"),
         (["train", "absent.toml"], "No recipe at 'absent.toml'"),

@@ -50,18 +50,19 @@ def main():
 @_json
 def list_command(pattern, family, dataset, as_json):
     """List the pretrained sets whose name matches PATTERN."""
-    cards = [zoo.card(name) for name in zoo.list_pretrained(pattern, family=family, dataset=dataset)]
+    from zoo.catalog.lookup import cards
+
     rows = [
         {
             "name": card.name,
             "family": card.family,
-            "dataset": card.dataset.get("name", ""),
-            "latent": "×".join(map(str, card.input["latent_shape"])),
+            "dataset": card.dataset.name or "",
+            "latent": "×".join(map(str, card.input.latent_shape)),
             "parameters": card.parameters,
             "kB": round(card.size_bytes / 1000),
             **{metric: round(value, 5) for metric, value in card.metrics.items()},
         }
-        for card in cards
+        for card in cards(pattern, family=family, dataset=dataset)
     ]
     if not as_json:  # what fits a terminal of 80 columns; the name says family and dataset
         titles = {"name": "name", "latent": "latent", "kB": "kB", "mse": "MSE", "knn_accuracy": "kNN-7"}
@@ -78,8 +79,6 @@ def list_command(pattern, family, dataset, as_json):
 @_json
 def show(name, plot, output, as_json):
     """Show the card of a pretrained set, or draw its pictures."""
-    import dataclasses
-
     card = zoo.card(name)
     if plot:
         load_tensorflow()
@@ -92,7 +91,7 @@ def show(name, plot, output, as_json):
     if output:
         raise click.UsageError("--output goes with --plot.")
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(card), indent=2))
+        click.echo(json.dumps(card.to_dict(), indent=2))
         return
     from zoo.catalog.readme import readme
 
@@ -161,7 +160,7 @@ def evaluate(names, dataset, metrics, anomalies, as_json):
     for name in names:
         results = zoo.evaluate(name, dataset, list(metrics) or None, anomalies=anomalies)
         card = zoo.card(name)
-        same = dataset in (None, card.dataset.get("name")) and anomalies is None
+        same = dataset in (None, card.dataset.name) and anomalies is None
         several = {"set": card.name} if len(names) > 1 else {}
         for metric, value in results.items():
             stated = {"card": card.metrics.get(metric, "")} if same else {}
@@ -208,7 +207,7 @@ def export(name, output, formats, part, threshold_quantile, as_json, **options):
 
     model = zoo.load(name)
     if threshold_quantile is not None:
-        options["threshold"] = zoo.threshold(model, zoo.card(name).dataset["name"], threshold_quantile)
+        options["threshold"] = zoo.threshold(model, zoo.card(name).dataset.name, threshold_quantile)
     if formats:
         options["formats"] = formats
     output = output or pathlib.Path("exported") / zoo.card(name).name
