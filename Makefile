@@ -47,9 +47,10 @@ verify: install  ## recompute every number of every card
 	$(VENV)/bin/python scripts/evaluate.py --verify-quantization
 	$(VENV)/bin/python scripts/update_readme.py --check
 
-lint: install
+lint: install  ## style and types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
 
 format: install
 	$(VENV)/bin/ruff check --fix .

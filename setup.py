@@ -18,7 +18,7 @@ setup(
     python_requires=">=3.11",
     packages=[*find_packages(include=["zoo", "zoo.*"]), "zoo.pretrained"],
     package_dir={"zoo.pretrained": "pretrained"},
-    package_data={"zoo.pretrained": ["*/*"]},
+    package_data={"zoo": ["py.typed", "*.pyi"], "zoo.pretrained": ["*/*"]},
     include_package_data=False,
     entry_points={"console_scripts": ["zoo=zoo.cli:main"]},
     install_requires=[
@@ -43,7 +43,7 @@ setup(
         "tqdm>=4.66,<5",
     ],
     extras_require={
-        "test": ["pytest>=8,<10", "ruff>=0.9", "build>=1.2,<2", "playwright>=1.50,<2"],
+        "test": ["pytest>=8,<10", "ruff>=0.9", "mypy>=1.13", "build>=1.2,<2", "playwright>=1.50,<2", "jax>=0.4.30"],
         "bench": ["torch>=2.4", "pythae>=0.1.2"],  # competitors of `zoo benchmark train`
     },
     classifiers=[

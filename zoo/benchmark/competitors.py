@@ -6,6 +6,7 @@ All of them train with batches of 256, Adam at 1e-3 and the mean squared error, 
 
 import importlib
 import types
+from collections.abc import Mapping
 
 import keras
 
@@ -74,7 +75,7 @@ class KerasFit(Competitor):
     """`fit` of a plain functional `keras.Model` of the same layers on float32 arrays: none of zoo's code runs."""
 
     name = "Keras fit"
-    compile_arguments = types.MappingProxyType({})  # Keras' defaults
+    compile_arguments: Mapping = types.MappingProxyType({})  # Keras' defaults
 
     def __init__(self, network, source, pixels):
         parts = network.build()

@@ -55,7 +55,7 @@ class Runner:
     """
 
     name = ""
-    file = None
+    file: str | None = None
     fewer = 1
     tolerance = 1e-4
     settings = ""

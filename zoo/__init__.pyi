@@ -1,0 +1,34 @@
+"""What a type checker and an editor see of the lazily imported public names; zoo/__init__.py is what runs."""
+
+from zoo import data as data
+from zoo import lite as lite
+from zoo.autoencoder import Autoencoder as Autoencoder
+from zoo.catalog.card import Card as Card
+from zoo.catalog.load import load as load
+from zoo.catalog.load import load_encoder as load_encoder
+from zoo.catalog.lookup import card as card
+from zoo.catalog.lookup import list_pretrained as list_pretrained
+from zoo.catalog.save import save as save
+from zoo.core.errors import ParityError as ParityError
+from zoo.core.errors import ZooError as ZooError
+from zoo.evaluation import evaluate as evaluate
+from zoo.evaluation.threshold import threshold as threshold
+from zoo.exporting.export import export as export
+from zoo.exporting.report import ExportReport as ExportReport
+from zoo.families import from_config as from_config
+from zoo.families import list_families as list_families
+from zoo.families.convolutional import convolutional as convolutional
+from zoo.families.denoising import denoising as denoising
+from zoo.families.feed_forward import feed_forward as feed_forward
+from zoo.families.sparse import sparse as sparse
+from zoo.families.wrap import wrap as wrap
+from zoo.layers import corruption as corruption
+from zoo.layers import sparsity as sparsity
+from zoo.recipes.train import train as train
+from zoo.transfer.fine_tuning import classifier as classifier
+from zoo.transfer.fine_tuning import fine_tune as fine_tune
+from zoo.transfer.fine_tuning import freeze as freeze
+from zoo.transfer.fine_tuning import unfreeze as unfreeze
+
+__version__: str
+__all__: list[str]
