@@ -7,6 +7,7 @@ import pathlib
 
 from zoo.core.errors import DataNotFoundError, IntegrityError, unknown_name
 from zoo.core.files import recover
+from zoo.families import registry
 
 CONFIG, METADATA, WEIGHTS, README = "config.json", "metadata.json", "model.weights.h5", "README.md"
 GOLDEN, PICTURE = "golden.npz", "card.png"
@@ -77,10 +78,8 @@ def list_pretrained(pattern="*", *, family=None, dataset=None):
         >>> zoo.list_pretrained("mnist-*", family="denoising")
         ['mnist-denoising-affine-128']
     """
-    from zoo.families import list_families
-
-    if family is not None and family not in list_families():
-        raise unknown_name("family", family, list_families())
+    if family is not None:
+        registry.check_name(family)
     cards = (read_card(path.parent) for path in catalog_directory().glob(f"*/{METADATA}"))
     return sorted(
         c.name
