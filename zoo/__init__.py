@@ -32,6 +32,7 @@ _PUBLIC = {
     "denoising": ("zoo.families.denoising", "denoising"),
     "evaluate": ("zoo.evaluation", "evaluate"),
     "export": ("zoo.exporting.export", "export"),
+    "family": ("zoo.families.family", "family"),
     "feed_forward": ("zoo.families.feed_forward", "feed_forward"),
     "fine_tune": ("zoo.transfer.fine_tuning", "fine_tune"),
     "freeze": ("zoo.transfer.fine_tuning", "freeze"),

@@ -19,6 +19,7 @@ from zoo.families import from_config as from_config
 from zoo.families import list_families as list_families
 from zoo.families.convolutional import convolutional as convolutional
 from zoo.families.denoising import denoising as denoising
+from zoo.families.family import family as family
 from zoo.families.feed_forward import feed_forward as feed_forward
 from zoo.families.sparse import sparse as sparse
 from zoo.families.wrap import wrap as wrap

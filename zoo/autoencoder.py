@@ -6,9 +6,11 @@ import keras
 import numpy as np
 
 from zoo.core import checks
+from zoo.core.batches import forward
 from zoo.core.errors import ConfigError
 from zoo.engine import inputs
 from zoo.engine.engine import CompiledTraining
+from zoo.layers import precision
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -37,6 +39,7 @@ class Autoencoder(CompiledTraining, keras.Model):
     """
 
     def __init__(self, encoder, decoder, *, corruption=(), sparsity=None, name=None):
+        precision.check()
         super().__init__(name=name)
         self.encoder = encoder
         self.decoder = decoder
@@ -93,7 +96,7 @@ class Autoencoder(CompiledTraining, keras.Model):
         for corruption in self.corruption:
             x = corruption(x, training=training)
         latent = self.encoder(x, training=training)
-        penalty = None if self.sparsity is None else self.sparsity.penalty(latent)
+        penalty = None if self.sparsity is None else self.sparsity.loss(latent)
         if penalty is not None:
             self.add_loss(penalty)
         return self.decoder(latent, training=training)
@@ -187,8 +190,7 @@ class Autoencoder(CompiledTraining, keras.Model):
 
     @staticmethod
     def _run(model, x, batch_size):
-        batches = [x[i : i + batch_size] for i in range(0, len(x), batch_size)]
-        return np.concatenate([keras.ops.convert_to_numpy(model(b, training=False)) for b in batches])
+        return forward(lambda batch: model(batch, training=False), x, batch_size)
 
 
 def _activations(model):

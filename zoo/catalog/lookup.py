@@ -6,6 +6,7 @@ import pathlib
 from zoo.catalog.card import METADATA, Card, read_card
 from zoo.core.errors import DataNotFoundError, unknown_name
 from zoo.core.files import recover
+from zoo.families import registry
 
 
 def catalog_directory() -> pathlib.Path:
@@ -36,10 +37,8 @@ def list_pretrained(pattern: str = "*", *, family: str | None = None, dataset: s
 
 def cards(pattern: str = "*", *, family: str | None = None, dataset: str | None = None) -> list[Card]:
     """The cards of the pretrained models that `list_pretrained` names, in the same order."""
-    from zoo.families import list_families
-
-    if family is not None and family not in list_families():
-        raise unknown_name("family", family, list_families())
+    if family is not None:
+        registry.check_name(family)
     directories = (path.parent for path in catalog_directory().glob(f"*/{METADATA}"))
     found = (read_card(path) for path in directories if fnmatch.fnmatchcase(path.name, pattern))
     return sorted(

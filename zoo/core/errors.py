@@ -46,8 +46,8 @@ class TrainingError(ZooError, FloatingPointError):
     """A training whose loss is no longer a finite number."""
 
 
-def unknown_name(kind, name, valid):
-    """An `UnknownNameError` for `name`, listing the nearest of the `valid` names first.
+def unknown_name(kind, name, valid, hint=""):
+    """An `UnknownNameError` for `name`, listing the nearest of the `valid` names first, then a `hint` what to do.
 
     Example:
         >>> print(unknown_name("family", "sparze", ["denoising", "sparse"]))
@@ -62,7 +62,7 @@ def unknown_name(kind, name, valid):
         parts.append("None is available.")
     elif len(valid) <= 40:
         parts.append(f"Valid: {', '.join(map(repr, valid))}.")
-    return UnknownNameError(" ".join(parts))
+    return UnknownNameError(" ".join([*parts, hint]).rstrip())
 
 
 def diverged(loss, epoch, step):

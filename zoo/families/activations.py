@@ -5,7 +5,7 @@ import keras
 from zoo.core.errors import ConfigError, unknown_name
 
 
-def activation_name(value):
+def activation_name(value: str | None) -> str:
     """Return `value` if it names a Keras activation; None means "linear"."""
     if value is None:
         return "linear"

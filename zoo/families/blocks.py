@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 
-def block(x, layer, activation, batch_normalization):
+def block(x: keras.KerasTensor, layer: layers.Layer, activation: str, batch_normalization: bool) -> keras.KerasTensor:
     """Apply `layer`, then, if asked for, batch normalisation, then the activation.
 
     Layers are named after their place, so that the same config always gives the same weight file.

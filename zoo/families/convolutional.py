@@ -1,6 +1,8 @@
 """The convolutional family."""
 
+import functools
 import math
+from collections.abc import Sequence
 
 import keras
 from keras import layers
@@ -16,21 +18,21 @@ from zoo.layers.tied import TiedConvolution, TiedDense
 
 @family
 def convolutional(
-    input_shape,
-    latent_dim,
-    filters=(32, 64),
+    input_shape: Sequence[int],
+    latent_dim: int | None,
+    filters: Sequence[int] = (32, 64),
     *,
-    kernel_size=3,
-    strides=2,
-    padding="same",
-    activation="relu",
-    latent_activation="linear",
-    output_activation="sigmoid",
-    pooling=1,
-    tied_weights=False,
-    batch_normalization=False,
-    name=None,
-):
+    kernel_size: int = 3,
+    strides: int = 2,
+    padding: str = "same",
+    activation: str | None = "relu",
+    latent_activation: str | None = "linear",
+    output_activation: str | None = "sigmoid",
+    pooling: int = 1,
+    tied_weights: bool = False,
+    batch_normalization: bool = False,
+    name: str | None = None,
+) -> Autoencoder:
     """A convolutional autoencoder: convolutions down to the latent features, transposed convolutions back up.
 
     Encoder: one convolution per entry of `filters`, then a dense latent layer. Decoder: its mirror image, closed by a
@@ -71,8 +73,7 @@ def convolutional(
 
     Source: Michelucci, arXiv 2201.03898, section "Convolutional Autoencoders".
     """
-    input_shape = positive_integers("input_shape", input_shape)
-    filters = positive_integers("filters", filters)
+    input_shape, filters = positive_integers("input_shape", input_shape), positive_integers("filters", filters)
     kernel_size, strides = positive_integer("kernel_size", kernel_size), positive_integer("strides", strides)
     pooling = positive_integer("pooling", pooling)
     if len(input_shape) not in (2, 3):
@@ -87,10 +88,11 @@ def convolutional(
     if tied_weights and pooling > 1:
         raise ConfigError(f"Pooling has no weights to tie: set tied_weights or pooling. Received: pooling={pooling}.")
     activation, latent_activation = activation_name(activation), activation_name(latent_activation)
+    output_activation = activation_name(output_activation)
     axes = len(input_shape) - 1
-    convolution, transposed = (
-        (layers.Conv1D, layers.Conv1DTranspose) if axes == 1 else (layers.Conv2D, layers.Conv2DTranspose)
-    )
+
+    def convolution(kind, count, size=kernel_size, strides=strides, padding=padding, **keywords):
+        return _layer(kind, axes)(count, size, strides=strides, padding=padding, **keywords)
 
     x = image = keras.Input(input_shape, name="image")
     sizes, sources = [], []
@@ -102,57 +104,59 @@ def convolutional(
                 f"{kernel_size} and padding='valid'. Use fewer filters, smaller strides or padding='same'."
             )
         spatial_latent = latent_dim is None and depth == len(filters)
-        layer_name = "features" if spatial_latent else f"convolution_{depth}"
-        layer = convolution(count, kernel_size, strides=strides, padding=padding, name=layer_name)
-        sources.append(layer)
-        x = block(x, layer, latent_activation if spatial_latent else activation, batch_normalization)
+        sources.append(convolution("Conv", count, name="features" if spatial_latent else f"convolution_{depth}"))
+        x = block(x, sources[-1], latent_activation if spatial_latent else activation, batch_normalization)
+    maps = x.shape[1:-1]
     if pooling > 1:
-        if min(x.shape[1:-1]) < pooling:
-            raise ConfigError(f"The maps are too small to pool: they are {x.shape[1:-1]}. Received: pooling={pooling}.")
-        maps = x.shape[1:-1]
-        x = (layers.AveragePooling1D if axes == 1 else layers.AveragePooling2D)(pooling, name="pooling")(x)
+        if min(maps) < pooling:
+            raise ConfigError(f"The maps are too small to pool: they are {maps}. Received: pooling={pooling}.")
+        x = _layer("AveragePooling", axes)(pooling, name="pooling")(x)
     feature_maps = x.shape[1:]
     if latent_dim is not None:
         features = layers.Dense(positive_integer("latent_dim", latent_dim), name="features")
-        x = block(layers.Flatten(name="flatten")(x), features, latent_activation, batch_normalization)
+        x = layers.Flatten(data_format="channels_last", name="flatten")(x)
+        x = block(x, features, latent_activation, batch_normalization)
     encoder = keras.Model(image, x, name="encoder")
 
-    output_activation = activation_name(output_activation)
     x = latent = keras.Input(x.shape[1:], name="latent")
     if latent_dim is not None:
-        layer = layers.Dense(math.prod(feature_maps), name="expansion")
-        layer = TiedDense(features, name="expansion") if tied_weights else layer
+        units = math.prod(feature_maps)
+        layer = TiedDense(features, name="expansion") if tied_weights else layers.Dense(units, name="expansion")
         x = layers.Reshape(feature_maps, name="reshape")(block(x, layer, activation, batch_normalization))
     if pooling > 1:
-        layer = transposed(filters[-1], pooling, strides=pooling, padding="valid", name="unpooling")
+        layer = convolution("ConvTranspose", filters[-1], pooling, pooling, "valid", name="unpooling")
         x = _fit_to(block(x, layer, activation, batch_normalization), maps, 0)
     for depth, (count, size) in enumerate(zip(reversed(filters), reversed(sizes), strict=True), start=1):
-        layer_name = f"transposed_{depth}"
-        if not tied_weights:
-            layer = transposed(count, kernel_size, strides=strides, padding=padding, name=layer_name)
-            x = block(x, layer, activation, batch_normalization)
-        elif depth < len(filters):
-            x = block(x, TiedConvolution(sources.pop(), name=layer_name), activation, batch_normalization)
-        else:
+        if tied_weights and depth == len(filters):
             x = TiedConvolution(sources.pop(), output_activation, name="output")(x)
+        else:
+            layer_name = f"transposed_{depth}"
+            layer = (
+                TiedConvolution(sources.pop(), name=layer_name)
+                if tied_weights
+                else convolution("ConvTranspose", count, name=layer_name)
+            )
+            x = block(x, layer, activation, batch_normalization)
         x = _fit_to(x, size, depth)
     if not tied_weights:
-        layer = convolution(input_shape[-1], kernel_size, padding="same", activation=output_activation, name="output")
-        x = layer(x)
+        x = convolution(
+            "Conv", input_shape[-1], strides=1, padding="same", activation=output_activation, name="output"
+        )(x)
     return Autoencoder(encoder, keras.Model(latent, x, name="decoder"), name=name)
+
+
+def _layer(kind, axes):
+    """The Keras layer of this kind for one or two axes; channels come last, whatever Keras' global setting."""
+    layer = getattr(layers, f"Conv{axes}DTranspose" if kind == "ConvTranspose" else f"{kind}{axes}D")
+    # Cropping1D alone has no such argument: it always cuts the axis after the batch.
+    return layer if layer is layers.Cropping1D else functools.partial(layer, data_format="channels_last")
 
 
 def _fit_to(x, size, depth):
     """Crop what a strided transposed convolution made too large, pad with zeros what it left out, at the far end."""
     extra = [have - want for have, want in zip(x.shape[1:-1], size, strict=True)]
-    crop, pad = [(0, max(e, 0)) for e in extra], [(0, max(-e, 0)) for e in extra]
-    one_axis = len(size) == 1
-    if any(end for _, end in crop):
-        x = (layers.Cropping1D if one_axis else layers.Cropping2D)(crop[0] if one_axis else crop, name=f"crop_{depth}")(
-            x
-        )
-    if any(end for _, end in pad):
-        x = (layers.ZeroPadding1D if one_axis else layers.ZeroPadding2D)(
-            pad[0] if one_axis else pad, name=f"pad_{depth}"
-        )(x)
+    for kind, name, sign in (("Cropping", "crop", 1), ("ZeroPadding", "pad", -1)):
+        ends = [(0, max(sign * e, 0)) for e in extra]
+        if any(end for _, end in ends):
+            x = _layer(kind, len(size))(ends if len(size) > 1 else ends[0], name=f"{name}_{depth}")(x)
     return x

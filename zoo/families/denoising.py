@@ -1,5 +1,7 @@
 """The denoising family."""
 
+from typing import Any
+
 from zoo.autoencoder import Autoencoder
 from zoo.core.errors import ConfigError
 from zoo.families.family import as_backbone, family
@@ -7,7 +9,10 @@ from zoo.layers import corruption as corruptions
 
 
 @family
-def denoising(backbone, corruption):
+def denoising(
+    backbone: Autoencoder | dict[str, Any],
+    corruption: corruptions.Corruption | dict[str, Any] | list[corruptions.Corruption | dict[str, Any]],
+) -> Autoencoder:
     """A denoising autoencoder: any backbone, trained to restore the clean input from a corrupted one.
 
     Minimises ⟨Δ(x, f(g(C(x))))⟩ with a fresh corruption C in every training step. Encoder and decoder are the
@@ -15,7 +20,8 @@ def denoising(backbone, corruption):
 
     Args:
         backbone: an `Autoencoder` (or its config); its weights are shared, not copied.
-        corruption: a `zoo.corruption` object, its dictionary, or a list of either, applied in order.
+        corruption: a `zoo.corruption` object (also one of a class of your own, see `zoo.corruption.Corruption`), its
+            dictionary, or a list of either, applied in order.
 
     Returns:
         Autoencoder with the backbone's input and latent shapes.

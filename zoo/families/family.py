@@ -2,58 +2,74 @@
 
 import functools
 import inspect
+from collections.abc import Callable
+from typing import Any, ParamSpec
 
 from zoo.autoencoder import Autoencoder
-from zoo.core.errors import ConfigError, unknown_name
-from zoo.layers.configurable import Described
+from zoo.core.errors import ConfigError
+from zoo.families import registry
+from zoo.layers.configurable import plain
+
+_Arguments = ParamSpec("_Arguments")
 
 
-def family(function):
-    """Decorator: record the arguments of every call in the model's config, and build again from such arguments."""
-    signature = inspect.signature(function)
+def family(function: Callable[_Arguments, Autoencoder]) -> Callable[_Arguments, Autoencoder]:
+    """Decorator: make a function that returns an `Autoencoder` a family of its own name.
+
+    The arguments of every call, JSON values or models and objects of the zoo, become the model's config. From then on
+    `zoo.from_config`, `zoo.save`, `zoo.load`, `zoo.list_families` and the families that take a backbone know it, as
+    long as the module that defines it has been imported.
+
+    Args:
+        function: takes arguments that it names, ``(input_shape, latent_dim, *, depth=2)``, and returns an Autoencoder.
+
+    Returns:
+        The function, with the same signature.
+
+    Raises:
+        ConfigError: the name is taken, or `function` takes ``*args``, ``**kwargs``, positional-only arguments or one
+            named "family"; at a call: an argument that JSON cannot hold, or a result that is no Autoencoder.
+
+    Example:
+        >>> @zoo.family
+        ... def narrow(input_shape, units=4):
+        ...     return zoo.feed_forward(input_shape, units, (2 * units,))
+        >>> zoo.from_config({"family": "narrow", "input_shape": [784]}).latent_shape
+        (4,)
+    """
+    name, signature = function.__name__, inspect.signature(function)
+    for argument in signature.parameters.values():
+        if argument.kind not in (argument.POSITIONAL_OR_KEYWORD, argument.KEYWORD_ONLY) or argument.name == "family":
+            raise ConfigError(
+                f"Family {name!r} must name each of its arguments, and none of them 'family', so that a config can hold"
+                f" them. Received: {argument}."
+            )
 
     @functools.wraps(function)
-    def build(*args, **kwargs):
+    def build(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Autoencoder:
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         model = function(*args, **kwargs)
-        model.set_config({"family": function.__name__, **{k: _plain(v) for k, v in bound.arguments.items()}})
+        if not isinstance(model, Autoencoder):
+            raise ConfigError(f"Family {name!r} must return a zoo.Autoencoder. Received: {model!r}.")
+        config = {key: _config_value(value, name, key) for key, value in bound.arguments.items()}
+        model.set_config({"family": name, **config})
         return model
 
-    def from_arguments(arguments):
-        for key in arguments:
-            if key not in signature.parameters:
-                raise unknown_name(f"key in the config of family {function.__name__!r}", key, signature.parameters)
-        try:
-            return build(**arguments)
-        except TypeError as error:
-            raise ConfigError(f"Config of family {function.__name__!r}: {error}.") from error
-
-    build.from_arguments = from_arguments
+    registry.register(build)
     return build
 
 
-def as_backbone(backbone):
+def as_backbone(backbone: Autoencoder | dict[str, Any]) -> Autoencoder:
     """`backbone` as an `Autoencoder`: one passes unchanged, a config is built."""
-    from zoo.families import from_config
-
     if isinstance(backbone, Autoencoder):
         return backbone
     if isinstance(backbone, dict):
-        return from_config(backbone)
+        return registry.from_config(backbone)
     raise ConfigError(f"backbone must be an Autoencoder or its config. Received: {backbone!r}.")
 
 
-def _plain(value):
-    """`value` in JSON types."""
+def _config_value(value, family_name, argument):
     if isinstance(value, Autoencoder):
         return value.get_config()
-    if isinstance(value, Described):
-        return value.describe()
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if hasattr(value, "item") and not isinstance(value, (str, bytes)):
-        return value.item()
-    return value
+    return plain(value, f"Argument {argument!r} of family {family_name!r}")

@@ -1,6 +1,7 @@
 """The feed-forward family."""
 
 import math
+from collections.abc import Sequence
 
 import keras
 from keras import layers
@@ -15,17 +16,17 @@ from zoo.layers.tied import TiedDense
 
 @family
 def feed_forward(
-    input_shape,
-    latent_dim,
-    hidden_units=(),
+    input_shape: Sequence[int],
+    latent_dim: int,
+    hidden_units: Sequence[int] = (),
     *,
-    activation="relu",
-    latent_activation="relu",
-    output_activation="sigmoid",
-    tied_weights=False,
-    batch_normalization=False,
-    name=None,
-):
+    activation: str | None = "relu",
+    latent_activation: str | None = "relu",
+    output_activation: str | None = "sigmoid",
+    tied_weights: bool = False,
+    batch_normalization: bool = False,
+    name: str | None = None,
+) -> Autoencoder:
     """A feed-forward autoencoder (FFA): dense layers, symmetric about the latent layer that both halves share.
 
     h = g(x), x̃ = f(h); one hidden layer per half without `hidden_units`:
@@ -60,7 +61,7 @@ def feed_forward(
     activation, latent_activation = activation_name(activation), activation_name(latent_activation)
 
     image = keras.Input(input_shape, name="image")
-    x = layers.Flatten(name="flatten")(image) if len(input_shape) > 1 else image
+    x = layers.Flatten(data_format="channels_last", name="flatten")(image) if len(input_shape) > 1 else image
     sources = [layers.Dense(size, name=f"hidden_{depth}") for depth, size in enumerate(units[:-1], start=1)]
     for source in sources:
         x = block(x, source, activation, batch_normalization)

@@ -1,6 +1,7 @@
 """The sparse family."""
 
 import warnings
+from typing import Any
 
 import keras
 
@@ -11,14 +12,15 @@ from zoo.layers import sparsity as sparsities
 
 
 @family
-def sparse(backbone, sparsity):
+def sparse(backbone: Autoencoder | dict[str, Any], sparsity: sparsities.Sparsity | dict[str, Any]) -> Autoencoder:
     """A sparse autoencoder: any backbone, with few latent features active at a time.
 
     Minimises ⟨Δ(x, f(g(x)))⟩ + penalty(g(x)), or constrains g(x) itself (`zoo.sparsity.TopK`).
 
     Args:
         backbone: an `Autoencoder` (or its config); its weights are shared, not copied.
-        sparsity: a `zoo.sparsity` object or its dictionary.
+        sparsity: a `zoo.sparsity` object, also one of a class of your own (see `zoo.sparsity.Sparsity`), or its
+            dictionary.
 
     Returns:
         Autoencoder with the backbone's input and latent shapes.
@@ -44,6 +46,11 @@ def sparse(backbone, sparsity):
             "KL sparsity needs latent features in [0, 1]: build the backbone with latent_activation='sigmoid'."
             " Mean activations outside (0, 1) are clipped and get no gradient.",
             stacklevel=3,
+        )
+    if getattr(latent, "shape", None) != encoder.output.shape:
+        raise ConfigError(
+            f"constrain of sparsity {type(sparsity).__name__!r} must return a KerasTensor of the latent shape"
+            f" {encoder.output.shape}. Received: {latent!r}."
         )
     if latent is not encoder.output:
         encoder = keras.Model(encoder.input, latent, name="encoder")

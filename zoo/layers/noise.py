@@ -8,15 +8,17 @@ Source: the hash is "lowbias32", C. Wellons, "Prospecting for Hash Functions" (2
 """
 
 import functools
+from collections.abc import Sequence
 
+import keras
 import numpy as np
-from keras import ops
+from keras import KerasTensor, ops
 from scipy.special import ndtri
 
 _QUANTILE_BITS = 16
 
 
-def uniform(shape, seed, low=0.0, high=1.0):
+def uniform(shape: Sequence, seed: keras.random.SeedGenerator, low: float = 0.0, high: float = 1.0) -> KerasTensor:
     """Uniform numbers in [low, high), float32.
 
     Args:
@@ -28,7 +30,7 @@ def uniform(shape, seed, low=0.0, high=1.0):
     return fraction if (low, high) == (0.0, 1.0) else low + (high - low) * fraction
 
 
-def normal(shape, seed):
+def normal(shape: Sequence, seed: keras.random.SeedGenerator) -> KerasTensor:
     """Standard normal numbers, float32: the inverse distribution function, by linear interpolation in a table.
 
     Sixteen random bits choose one of 65,536 equally likely intervals, sixteen the place in it. The largest error of the

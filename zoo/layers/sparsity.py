@@ -8,25 +8,57 @@ Sources: Michelucci, arXiv 2201.03898, section on regularisation, for L1 and L2;
 """
 
 import math
+from typing import Any
 
 import keras
-from keras import ops
+from keras import KerasTensor, ops
 
 from zoo.core.checks import in_range, positive_integer
 from zoo.core.errors import ConfigError
-from zoo.layers.configurable import Described
+from zoo.layers.configurable import Configurable
 
 
-class Sparsity(Described):
-    """Base class: a penalty and a constraint that do nothing."""
+class Sparsity(Configurable):
+    """Base class: a penalty and a constraint that do nothing.
 
-    def penalty(self, latent):
-        """A scalar to add to the loss for latent features of shape (batch, ...), or None."""
+    One of your own implements `penalty`, `constrain` or both, and keeps its constructor's arguments, JSON values, as
+    attributes of the same names; `zoo.sparse`, `zoo.save` and `zoo.from_config` then take it as they take the built-in
+    ones.
+
+    Raises (when an object is made):
+        ConfigError: an argument that is not kept, or no JSON value.
+
+    Example:
+        >>> class Variance(zoo.sparsity.Sparsity):
+        ...     def __init__(self, weight=0.1):
+        ...         self.weight = weight
+        ...     def penalty(self, latent: KerasTensor) -> KerasTensor:
+        ...         return self.weight * keras.ops.mean(keras.ops.var(latent, axis=0))
+        >>> zoo.sparse(zoo.feed_forward((784,), 32), Variance(0.5)).get_config()["sparsity"]
+        {'type': 'Variance', 'weight': 0.5}
+    """
+
+    def penalty(self, latent: KerasTensor) -> KerasTensor | None:
+        """A scalar to add to the loss for latent features of shape (batch, ...), at least float32; or None."""
         return None
 
-    def constrain(self, latent):
-        """The latent KerasTensor of an encoder as it shall leave the encoder; raises `ConfigError` if it cannot."""
+    def constrain(self, latent: KerasTensor) -> KerasTensor:
+        """The encoder's latent KerasTensor as it shall leave the encoder, same shape; or `ConfigError` if it cannot."""
         return latent
+
+    def loss(self, latent: KerasTensor) -> KerasTensor | None:
+        """The penalty in the dtype of losses; it is computed in float32 where features have half the precision."""
+        precise = keras.backend.result_type(latent.dtype, "float32")
+        penalty = self.penalty(ops.cast(latent, precise))
+        if penalty is None:
+            return None
+        penalty = ops.cast(penalty, keras.config.floatx())
+        if len(penalty.shape):
+            raise ConfigError(
+                f"The penalty of sparsity {type(self).__name__!r} must be one number per batch, such as a mean."
+                f" Received shape {tuple(penalty.shape)}."
+            )
+        return penalty
 
 
 class L1(Sparsity):
@@ -39,10 +71,10 @@ class L1(Sparsity):
         >>> model = zoo.sparse(zoo.feed_forward((784,), 256), zoo.sparsity.L1(1e-3))
     """
 
-    def __init__(self, weight):
+    def __init__(self, weight: float):
         self.weight = in_range("weight", weight, 0, math.inf)
 
-    def penalty(self, latent):
+    def penalty(self, latent: KerasTensor) -> KerasTensor:
         return self.weight * ops.mean(ops.abs(latent))
 
 
@@ -53,10 +85,10 @@ class L2(Sparsity):
         weight: factor of the penalty, at least 0.
     """
 
-    def __init__(self, weight):
+    def __init__(self, weight: float):
         self.weight = in_range("weight", weight, 0, math.inf)
 
-    def penalty(self, latent):
+    def penalty(self, latent: KerasTensor) -> KerasTensor:
         return self.weight * ops.mean(ops.square(latent))
 
 
@@ -75,11 +107,11 @@ class KL(Sparsity):
         >>> model = zoo.sparse(backbone, zoo.sparsity.KL(target=0.05, weight=0.1))
     """
 
-    def __init__(self, target, weight):
+    def __init__(self, target: float, weight: float):
         self.target = in_range("target", target, 0, 1, exclusive=True)
         self.weight = in_range("weight", weight, 0, math.inf)
 
-    def penalty(self, latent):
+    def penalty(self, latent: KerasTensor) -> KerasTensor:
         rate = ops.clip(ops.mean(latent, axis=0), keras.config.epsilon(), 1 - keras.config.epsilon())
         on, off = self.target, 1 - self.target
         divergence = on * (math.log(on) - ops.log(rate)) + off * (math.log(off) - ops.log(1 - rate))
@@ -101,10 +133,10 @@ class TopK(Sparsity):
         >>> model = zoo.sparse(zoo.feed_forward((784,), 1000, latent_activation="linear"), zoo.sparsity.TopK(25))
     """
 
-    def __init__(self, k):
+    def __init__(self, k: int):
         self.k = positive_integer("k", k)
 
-    def constrain(self, latent):
+    def constrain(self, latent: KerasTensor) -> KerasTensor:
         units = math.prod(latent.shape[1:])
         if self.k > units:
             raise ConfigError(f"TopK cannot keep more units than there are: k={self.k}, latent units={units}.")
@@ -115,24 +147,24 @@ class TopK(Sparsity):
 class KeepLargest(keras.layers.Layer):
     """The layer behind `TopK`: (batch, units...) to the same shape with at most k values other than 0 per sample."""
 
-    def __init__(self, k, **keras_arguments):
+    def __init__(self, k: int, **keras_arguments: Any):
         super().__init__(**keras_arguments)
         self.k = k
 
-    def call(self, x):
+    def call(self, x: KerasTensor) -> KerasTensor:
         rows = ops.reshape(x, (-1, math.prod(x.shape[1:])))
         _, indices = ops.top_k(rows, self.k)
         # Positions, not a threshold on the value: a threshold would let ties through.
         mask = ops.sum(ops.one_hot(indices, rows.shape[1], dtype=x.dtype), axis=1)
         return ops.reshape(rows * mask, (-1, *x.shape[1:]))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "k": self.k}
 
 
-def get(sparsity):
+def get(sparsity: Sparsity | dict[str, Any]) -> Sparsity:
     """A `Sparsity` from one or from its dictionary."""
     return Sparsity.from_description(sparsity)

@@ -1,7 +1,9 @@
 """Tied weights: decoder layers that use the transposed kernel of an encoder layer."""
 
+from typing import Any
+
 import keras
-from keras import ops
+from keras import KerasTensor, ops
 
 
 class _Tied(keras.layers.Layer):
@@ -12,7 +14,7 @@ class _Tied(keras.layers.Layer):
         activation: Keras activation name.
     """
 
-    def __init__(self, source, activation=None, **keras_arguments):
+    def __init__(self, source: keras.layers.Layer, activation: str | None = None, **keras_arguments: Any):
         super().__init__(**keras_arguments)
         self.activation = keras.activations.get(activation)
         # The variable alone: tracking `source` would make its bias a weight of the decoder as well.
@@ -20,10 +22,10 @@ class _Tied(keras.layers.Layer):
         self.bias = self.add_weight(shape=(self.kernel.shape[-2],), initializer="zeros", name="bias")
         self.built = True
 
-    def call(self, x):
+    def call(self, x: KerasTensor) -> KerasTensor:
         return self.activation(self.transposed(x) + self.bias)
 
-    def transposed(self, x):
+    def transposed(self, x: KerasTensor) -> KerasTensor:
         """What the adjoint of the source's linear part makes of `x`."""
         raise NotImplementedError
 
@@ -34,7 +36,7 @@ class _Tied(keras.layers.Layer):
     def load_own_variables(self, store):
         self.bias.assign(store["bias"])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         raise NotImplementedError(
             "A tied layer cannot be cloned on its own: its kernel belongs to the encoder."
             " Rebuild the whole autoencoder with zoo.from_config(model.get_config())."
@@ -45,10 +47,10 @@ class _Tied(keras.layers.Layer):
 class TiedDense(_Tied):
     """The transpose of a `keras.layers.Dense`, x Wᵀ: (batch, units) to (batch, inputs)."""
 
-    def transposed(self, x):
+    def transposed(self, x: KerasTensor) -> KerasTensor:
         return ops.matmul(x, ops.transpose(self.kernel))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (*input_shape[:-1], self.kernel.shape[0])
 
 
@@ -59,9 +61,11 @@ class TiedConvolution(_Tied):
     Places are as many as a transposed convolution of the same kernel size, strides and padding gives.
     """
 
-    def __init__(self, source, activation=None, **keras_arguments):
+    def __init__(self, source: keras.layers.Layer, activation: str | None = None, **keras_arguments: Any):
         super().__init__(source, activation, **keras_arguments)
         self.strides, self.padding = source.strides, source.padding
 
-    def transposed(self, x):
-        return ops.conv_transpose(x, self.kernel, strides=self.strides, padding=self.padding)
+    def transposed(self, x: KerasTensor) -> KerasTensor:
+        return ops.conv_transpose(
+            x, self.kernel, strides=self.strides, padding=self.padding, data_format="channels_last"
+        )

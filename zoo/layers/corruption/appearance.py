@@ -1,6 +1,9 @@
 """Corruptions of how things look, not of where they are."""
 
-from keras import ops
+from collections.abc import Sequence
+from typing import ClassVar
+
+from keras import KerasTensor, ops
 
 from zoo.core.checks import in_range
 from zoo.layers.corruption.base import Corruption
@@ -22,14 +25,16 @@ class Stroke(Corruption):
         >>> model = zoo.denoising(zoo.convolutional((28, 28, 1), 64), zoo.corruption.Stroke(0.7))
     """
 
-    def __init__(self, amount):
+    limits: ClassVar = {"amount": 1.0}
+
+    def __init__(self, amount: float):
         super().__init__(amount=in_range("amount", amount, 0, 1))
 
-    def check(self, input_shape):
+    def check(self, input_shape: Sequence[int]) -> None:
         self.check_image(input_shape)
 
-    def corrupt(self, x):
-        amount = ops.cast(self.uniform((ops.shape(x)[0], 1, 1, 1), -self.amount, self.amount), x.dtype)
+    def corrupt(self, x: KerasTensor) -> KerasTensor:
+        amount = self.uniform((ops.shape(x)[0], 1, 1, 1), -self.amount, self.amount)
         wider = _largest_neighbour(x) - x
         thinner = -_largest_neighbour(-x) - x
         return x + ops.maximum(amount, 0) * wider + ops.maximum(-amount, 0) * thinner
@@ -50,14 +55,16 @@ class Blur(Corruption):
         >>> model = zoo.denoising(zoo.convolutional((28, 28, 1), 64), zoo.corruption.Blur(1.0))
     """
 
-    def __init__(self, amount):
+    limits: ClassVar = {"amount": 1.0}
+
+    def __init__(self, amount: float):
         super().__init__(amount=in_range("amount", amount, 0, 1))
 
-    def check(self, input_shape):
+    def check(self, input_shape: Sequence[int]) -> None:
         self.check_image(input_shape)
 
-    def corrupt(self, x):
-        amount = ops.cast(self.uniform((ops.shape(x)[0], 1, 1, 1), 0, self.amount), x.dtype)
+    def corrupt(self, x: KerasTensor) -> KerasTensor:
+        amount = self.uniform((ops.shape(x)[0], 1, 1, 1), 0, self.amount)
         return x + amount * (_binomial(_binomial(x)) - x)
 
 
@@ -72,16 +79,18 @@ class Contrast(Corruption):
         >>> model = zoo.denoising(zoo.convolutional((32, 32, 3), 128), zoo.corruption.Contrast(0.4, 0.2))
     """
 
-    def __init__(self, contrast=0.0, brightness=0.0):
+    limits: ClassVar = {"contrast": 1.0, "brightness": 1.0}
+
+    def __init__(self, contrast: float = 0.0, brightness: float = 0.0):
         super().__init__(
             contrast=in_range("contrast", contrast, 0, 1), brightness=in_range("brightness", brightness, 0, 1)
         )
 
-    def corrupt(self, x):
+    def corrupt(self, x: KerasTensor) -> KerasTensor:
         axes = tuple(range(1, len(x.shape)))
         shape = (ops.shape(x)[0], *[1] * len(axes))
-        contrast = ops.cast(self.uniform(shape, 1 - self.contrast, 1 + self.contrast), x.dtype)
-        brightness = ops.cast(self.uniform(shape, -self.brightness, self.brightness), x.dtype)
+        contrast = self.uniform(shape, 1 - self.contrast, 1 + self.contrast)
+        brightness = self.uniform(shape, -self.brightness, self.brightness)
         mean = ops.mean(x, axis=axes, keepdims=True)
         return ops.clip(mean + contrast * (x - mean) + brightness, 0, 1)
 

@@ -1,9 +1,11 @@
 """Corruptions that move pixels."""
 
 import math
+from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
-from keras import ops
+from keras import KerasTensor, ops
 
 from zoo.core.checks import in_range, positive_integer
 from zoo.layers.corruption.base import Corruption
@@ -30,7 +32,9 @@ class Affine(Corruption):
         >>> model = zoo.denoising(zoo.convolutional((28, 28, 1), 128, (32, 64, 128)), corruption)
     """
 
-    def __init__(self, rotation=0.0, shift=0.0, scale=0.0, shear=0.0):
+    limits: ClassVar = {"scale": 0.99}
+
+    def __init__(self, rotation: float = 0.0, shift: float = 0.0, scale: float = 0.0, shear: float = 0.0):
         super().__init__(
             rotation=in_range("rotation", rotation, 0, 180),
             shift=in_range("shift", shift, 0, math.inf),
@@ -38,10 +42,10 @@ class Affine(Corruption):
             shear=in_range("shear", shear, 0, math.inf),
         )
 
-    def check(self, input_shape):
+    def check(self, input_shape: Sequence[int]) -> None:
         self.check_image(input_shape)
 
-    def corrupt(self, x):
+    def corrupt(self, x: KerasTensor) -> KerasTensor:
         batch, (height, width) = ops.shape(x)[0], x.shape[1:3]
 
         def draw(limit):
@@ -54,7 +58,7 @@ class Affine(Corruption):
         places = ops.reshape(ops.stack(rows, axis=1), (-1, 3)) @ _centred_grid(height, width)
         places = ops.reshape(places, (-1, 2, height * width))
         source_y, source_x = places[:, 0] + (height - 1) / 2, places[:, 1] + (width - 1) / 2
-        return ops.cast(_bilinear(x, source_y, source_x), x.dtype)
+        return _bilinear(x, source_y, source_x)
 
 
 class Elastic(Corruption):
@@ -74,21 +78,21 @@ class Elastic(Corruption):
         >>> corruption = [zoo.corruption.Affine(rotation=20), zoo.corruption.Elastic(strength=3, points=4)]
     """
 
-    def __init__(self, strength, points=4):
+    def __init__(self, strength: float, points: int = 4):
         super().__init__(
             strength=in_range("strength", strength, 0, math.inf), points=positive_integer("points", points)
         )
 
-    def check(self, input_shape):
+    def check(self, input_shape: Sequence[int]) -> None:
         self.check_image(input_shape)
 
-    def corrupt(self, x):
+    def corrupt(self, x: KerasTensor) -> KerasTensor:
         batch, (height, width) = ops.shape(x)[0], x.shape[1:3]
         field = self.uniform((batch * 2, self.points, self.points), -self.strength, self.strength)
         rows, columns = (ops.convert_to_tensor(_interpolation(self.points, size)) for size in (height, width))
         field = ops.reshape(rows @ field @ ops.transpose(columns), (batch, 2, height * width))
         y, x_ = np.mgrid[:height, :width].reshape(2, -1).astype("float32")
-        return ops.cast(_bilinear(x, field[:, 0] + y, field[:, 1] + x_), x.dtype)
+        return _bilinear(x, field[:, 0] + y, field[:, 1] + x_)
 
 
 def _interpolation(points, size):
@@ -115,7 +119,7 @@ def _bilinear(images, y, x):
     batch = ops.shape(images)[0]
     height, width, channels = images.shape[1:]
     pixels = ops.reshape(images, (-1, channels))
-    first = ops.expand_dims(ops.arange(batch) * (height * width), 1)
+    first = ops.expand_dims(ops.arange(batch, dtype="int32") * (height * width), 1)
     top, left = ops.floor(y), ops.floor(x)
     total = 0.0
     for row, row_weight in ((top, 1 - (y - top)), (top + 1, y - top)):

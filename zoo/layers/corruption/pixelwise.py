@@ -1,8 +1,9 @@
 """Corruptions of single pixels and blocks of them."""
 
 import math
+from typing import ClassVar
 
-from keras import ops
+from keras import KerasTensor, ops
 
 from zoo.core.checks import in_range, positive_integer
 from zoo.layers import noise
@@ -19,11 +20,11 @@ class Gaussian(Corruption):
         >>> model = zoo.denoising(zoo.feed_forward((784,), 32), zoo.corruption.Gaussian(0.55))
     """
 
-    def __init__(self, stddev):
+    def __init__(self, stddev: float):
         super().__init__(stddev=in_range("stddev", stddev, 0, math.inf))
 
-    def corrupt(self, x):
-        return x + ops.cast(self.stddev * noise.normal(ops.shape(x), self.random), x.dtype)
+    def corrupt(self, x: KerasTensor) -> KerasTensor:
+        return x + self.stddev * noise.normal(ops.shape(x), self.random)
 
 
 class Masking(Corruption):
@@ -37,10 +38,12 @@ class Masking(Corruption):
         >>> model = zoo.denoising(zoo.convolutional((28, 28, 1), 16), zoo.corruption.Masking(0.5, block=4))
     """
 
-    def __init__(self, rate, block=1):
+    limits: ClassVar = {"rate": 1.0}
+
+    def __init__(self, rate: float, block: int = 1):
         super().__init__(rate=in_range("rate", rate, 0, 1), block=positive_integer("block", block))
 
-    def corrupt(self, x):
+    def corrupt(self, x: KerasTensor) -> KerasTensor:
         positions = x.shape[1:-1] if len(x.shape) > 2 else x.shape[1:]
         keep = self.keep(x, [-(-size // self.block) for size in positions]) >= self.rate
         for axis, size in enumerate(positions, start=1):
@@ -59,10 +62,12 @@ class SaltAndPepper(Corruption):
         >>> model = zoo.denoising(zoo.feed_forward((784,), 64), zoo.corruption.SaltAndPepper(0.25))
     """
 
-    def __init__(self, rate):
+    limits: ClassVar = {"rate": 1.0}
+
+    def __init__(self, rate: float):
         super().__init__(rate=in_range("rate", rate, 0, 1))
 
-    def corrupt(self, x):
+    def corrupt(self, x: KerasTensor) -> KerasTensor:
         draw = self.keep(x, x.shape[1:-1] if len(x.shape) > 2 else x.shape[1:])
         salted = ops.where(draw < self.rate / 2, ops.ones_like(x), x)
         return ops.where(draw >= 1 - self.rate / 2, ops.zeros_like(x), salted)
