@@ -77,7 +77,7 @@ class Configurable(metaclass=_Checked):
         0.25
     """
 
-    _types: ClassVar[dict[str, type["Configurable"]]]
+    _types: ClassVar[dict[str, Any]]  # class name: class
 
     def __init_subclass__(cls, **keywords):
         super().__init_subclass__(**keywords)
