@@ -34,6 +34,7 @@ setup(
         "scikit-learn>=1.6,<2",
         "matplotlib>=3.9,<4",
         "numpy>=2.0,<3",
+        "msgspec>=0.19,<1",
         "scipy>=1.13,<2",
         "psutil>=6,<8",
         "pillow>=10",

@@ -129,7 +129,7 @@ def prepare(card, mode, options):
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
         if done.returncode:
             sys.exit(f"zoo export {card.name} ({mode}) failed: {done.stderr.strip()}")
-    images = _images(card.dataset["name"])
+    images = _images(card.dataset.name)
     chosen = np.linspace(0, len(images) - 1, options.samples).astype(int)
     np.save(folder / "samples.npy", images[chosen].astype("float32") / 255)
     model = zoo.lite.load(folder / "model.tflite")

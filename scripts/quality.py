@@ -2,7 +2,7 @@
 
 import dataclasses
 
-import zoo
+from zoo.catalog.lookup import cards
 from zoo.evaluation.features import feature_count
 
 
@@ -37,12 +37,11 @@ class Goal:
     def best(self):
         """(value, name) of the best set, or None."""
         values = []
-        for name in zoo.list_pretrained(dataset=self.dataset, family=self.family):
-            card = zoo.card(name)
-            features = feature_count(card.input["latent_shape"])
+        for card in cards(dataset=self.dataset, family=self.family):
+            features = feature_count(card.input.latent_shape)
             counts = features == self.features or (features < self.features and not self.exact)
             if counts and self.metric in card.metrics:
-                values.append((card.metrics[self.metric], name))
+                values.append((card.metrics[self.metric], card.name))
         return (min if self.is_error else max)(values, default=None)
 
 

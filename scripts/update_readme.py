@@ -23,8 +23,8 @@ import sys
 import quality
 import quantized
 
-import zoo
 from zoo.benchmark import export_report
+from zoo.catalog.lookup import cards
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -38,9 +38,9 @@ def catalog_table():
         "| set | latent | kB | MSE | PCA | kNN-7 | linear probe |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
-    for name in zoo.list_pretrained():
-        card, m = zoo.card(name), zoo.card(name).metrics
-        latent = "×".join(map(str, card.input["latent_shape"]))
+    for card in cards():
+        name, m = card.name, card.metrics
+        latent = "×".join(map(str, card.input.latent_shape))
         values = [
             f"{m[metric]:.{digits}f}" if metric in m else ""
             for metric, digits in (("mse", 4), ("pca_mse", 4), ("knn_accuracy", 3), ("linear_probe_accuracy", 3))
@@ -53,14 +53,13 @@ def catalog_table():
 
 def results():
     """Text of pretrained/results.csv: every number of every card, a row each set."""
-    cards = [zoo.card(name) for name in zoo.list_pretrained()]
-    metrics = list(dict.fromkeys(metric for card in cards for metric in card.metrics))
+    metrics = list(dict.fromkeys(metric for card in cards() for metric in card.metrics))
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["name", "version", "family", "dataset", "latent", "parameters", "size_bytes", "sha256", *metrics])
-    for card in cards:
-        latent = "x".join(map(str, card.input["latent_shape"]))
-        own = [card.name, card.version, card.family, card.dataset["name"], latent, card.parameters, card.size_bytes]
+    for card in cards():
+        latent = "x".join(map(str, card.input.latent_shape))
+        own = [card.name, card.version, card.family, card.dataset.name, latent, card.parameters, card.size_bytes]
         values = [f"{card.metrics[metric]:.6g}" if metric in card.metrics else "" for metric in metrics]
         table.writerow([*own, card.sha256, *values])
     return text.getvalue()
@@ -73,7 +72,7 @@ def versions(known):
     """
     lines = known.splitlines() or ["name,version,sha256"]
     hashes = {(name, version): digest for name, version, digest in (line.split(",") for line in lines[1:])}
-    for card in map(zoo.card, zoo.list_pretrained()):
+    for card in cards():
         published = hashes.setdefault((card.name, str(card.version)), card.sha256)
         if published != card.sha256:
             sys.exit(

@@ -6,7 +6,9 @@ import pytest
 
 import zoo
 from tests.base import ZooTest
-from zoo.catalog.card import catalog_directory
+from zoo.catalog.card import PICTURE
+from zoo.catalog.lookup import catalog_directory
+from zoo.catalog.save import write_card
 from zoo.core.errors import DataNotFoundError, UnknownNameError
 from zoo.recipes import verify as verification
 
@@ -40,7 +42,7 @@ class TestCatalog(ZooTest):
     def test_every_number_is_recomputed(self, name):
         measured = verification.verify(name)
         assert len(measured) >= 14
-        self.run_pretrained_test(name, dataset=zoo.card(name).dataset["name"])
+        self.run_pretrained_test(name, dataset=zoo.card(name).dataset.name)
 
     @pytest.mark.needs_dataset("mnist")
     def test_what_quantisation_costs_is_measured_again(self):
@@ -54,9 +56,9 @@ class TestCatalog(ZooTest):
     def test_quantisation_costs_little(self):
         cards = [zoo.card(name) for name in NAMES]
         for card in cards:
-            assert list(card.quantization["files"]) == ["float32", "float16", "dynamic", "int8"], card.name
+            assert list(card.quantization.files) == ["float32", "float16", "dynamic", "int8"], card.name
             if card.parameters > 100_000:
-                files = card.quantization["files"]
+                files = card.quantization.files
                 assert files["int8"]["size_bytes"] <= 0.35 * files["float32"]["size_bytes"], card.name
         assert statistics.median(quantized.ratio(card, "int8", "mse") for card in cards) <= 1.01
         labelled = [card for card in cards if "knn_accuracy" in quantized.full(card)]
@@ -73,6 +75,13 @@ class TestCatalog(ZooTest):
         metrics = zoo.card(name).metrics
         for metric, (low, high) in BANDS[name].items():
             assert low <= metrics[metric] <= high
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_card_written_again_has_the_same_bytes(name, tmp_path):
+    write_card(zoo.card(name), tmp_path, PICTURE)
+    for path in tmp_path.iterdir():
+        assert path.read_bytes() == (catalog_directory() / name / path.name).read_bytes()
 
 
 def test_filters():
@@ -92,7 +101,7 @@ def test_unknown_names_and_directories(tmp_path):
         zoo.load("mnist-feed-foward-8")
     with pytest.raises(DataNotFoundError, match="No such directory"):
         zoo.load(tmp_path / "absent")
-    with pytest.raises(DataNotFoundError, match=r"not a saved set: it has no metadata.json. Write one with zoo.save"):
+    with pytest.raises(DataNotFoundError, match=r"not a saved model: it has no metadata.json. Write one with zoo.save"):
         zoo.load(tmp_path)
 
 

@@ -5,6 +5,7 @@ import pytest
 
 import zoo
 from tests.base import ZooTest
+from zoo.catalog.card import Dataset, Settings
 from zoo.core.errors import ConfigError, IntegrityError, OutputError, UnknownNameError
 
 MODELS = {
@@ -50,6 +51,42 @@ class TestSave(ZooTest):
         assert "Mine." in (tmp_path / "set" / "README.md").read_text()
         with pytest.raises(UnknownNameError, match="Unknown metadata key 'descripton'. Did you mean 'description'"):
             zoo.save(model, tmp_path / "set", descripton="")
+
+    def test_sections_of_a_card(self, tmp_path):
+        model, directory = zoo.feed_forward((8, 8, 1), 4), tmp_path / "set"
+        metrics = {"mse": np.float32(0.5), "psnr": 20}
+        card = zoo.save(model, directory, dataset={"name": "mine"}, recipe=Settings(epochs=3), metrics=metrics)
+        assert zoo.card(directory) == card
+        assert (card.dataset, card.recipe, card.metrics) == (
+            Dataset("mine"), Settings(epochs=3), {"mse": 0.5, "psnr": 20.0},
+        )  # fmt: skip
+        stored = json.loads((directory / "metadata.json").read_text())
+        assert (stored["dataset"], stored["recipe"]) == ({"name": "mine"}, {"epochs": 3})
+        assert (stored["reproduction"], stored["quantization"]) == ({}, {})
+        text = (directory / "README.md").read_text()
+        assert "| Trained on | mine |" in text
+        assert "| Recipe | epochs 3 |" in text
+
+    @pytest.mark.parametrize(
+        ("metadata", "error", "message"),
+        [
+            (
+                {"dataset": {"nmae": "mine"}},
+                UnknownNameError,
+                "key in dataset of the metadata: 'nmae'. Did you mean",
+            ),
+            ({"dataset": "mnist"}, ConfigError, "dataset of the metadata must be a table with the keys .*'mnist'"),
+            ({"recipe": {"epochs": "3"}}, ConfigError, "epochs in recipe of the metadata must be int.*Received: '3'"),
+            ({"metrics": {"mse": "low"}}, ConfigError, "metrics.mse in the metadata must be float. Received: 'low'"),
+            ({"version": 0}, ConfigError, "version in the metadata must be int >= 1. Received: 0"),
+            ({"license": None}, ConfigError, "license in the metadata must be str. Received: None"),
+            ({"description": object}, ConfigError, "must be text, numbers, lists and dictionaries. Received: <class"),
+        ],
+    )
+    def test_metadata_of_the_wrong_type(self, tmp_path, metadata, error, message):
+        with pytest.raises(error, match=message):
+            zoo.save(zoo.feed_forward((8, 8, 1), 4), tmp_path / "set", **metadata)
+        assert not (tmp_path / "set").exists()
 
     def test_the_card_says_how_large_maps_are_read(self, tmp_path):
         zoo.save(zoo.convolutional((16, 16, 1), None, (8,), strides=1), tmp_path / "maps")
@@ -103,6 +140,20 @@ class TestIntegrity:
         (saved / "config.json").write_text("{")
         with pytest.raises(IntegrityError, match="damaged metadata.json or config.json"):
             zoo.load(saved)
+
+    def test_metadata_of_the_wrong_type_names_its_key(self, saved):
+        metadata = json.loads((saved / "metadata.json").read_text())
+        for changes, message in (
+            ({"parameters": "580"}, "parameters in metadata.json must be int. Received: '580'"),
+            (
+                {"input": {**metadata["input"], "shape": [8, 0]}},
+                r"shape\[1\] in input of metadata.json must be int >=",
+            ),
+            ({"sha": ""}, "Unknown key in metadata.json: 'sha'. Did you mean 'sha256'"),
+        ):
+            (saved / "metadata.json").write_text(json.dumps({**metadata, **changes}))
+            with pytest.raises(IntegrityError, match=message):
+                zoo.card(saved)
 
     @pytest.mark.parametrize(
         ("changes", "error", "message"),

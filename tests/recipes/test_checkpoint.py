@@ -107,7 +107,7 @@ class TestExactResume:
         seconds.write_text("1000.0")
         zoo.train(recipe, tmp_path / "parts", verbose=0)
         assert _weights(tmp_path / "parts") == whole
-        assert zoo.card(tmp_path / "parts").reproduction["seconds"] > 1000
+        assert zoo.card(tmp_path / "parts").reproduction.seconds > 1000
         assert not (tmp_path / "parts" / ".checkpoint").exists()
 
     def test_killed_processes(self, recipe, tmp_path):

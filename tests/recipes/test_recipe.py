@@ -1,9 +1,12 @@
+import dataclasses
+
 import pytest
 
 import zoo
-from zoo.catalog.card import catalog_directory
+from zoo.catalog.card import Dataset, Settings
+from zoo.catalog.lookup import catalog_directory
 from zoo.core.errors import ConfigError, DataNotFoundError, OutputError, UnknownNameError
-from zoo.recipes.recipe import read_recipe
+from zoo.recipes.recipe import Training, read_recipe
 
 RECIPE = """
 description = "A test on the embedded digits."
@@ -38,6 +41,12 @@ class TestReading:
         assert (parsed.training.epochs, parsed.training.batch_size, parsed.training.seed) == (3, 100, 7)
         assert (parsed.training.learning_rate, parsed.training.loss, parsed.license) == (1e-3, "mse", "Apache-2.0")
 
+    def test_the_word_none_is_a_value_in_the_model_only(self, recipe):
+        text = RECIPE.replace('dataset = "digits"', 'dataset = "digits"\ndataset_title = "none"')
+        recipe.write_text(text.replace("latent_dim = 4", 'latent_dim = "none"'))
+        parsed = read_recipe(recipe)
+        assert (parsed.dataset_title, parsed.model["latent_dim"]) == ("none", None)
+
     def test_version_title_and_none(self, recipe):
         text = RECIPE.replace('dataset = "digits"', 'dataset = "digits"\ndataset_title = "Digits"\nversion = 2')
         recipe.write_text(text.replace("latent_dim = 4", 'latent_dim = "none"'))
@@ -51,21 +60,48 @@ class TestReading:
                 "batch_size",
                 "batchsize",
                 UnknownNameError,
-                r"Unknown key in \[training\].*'batchsize'. Did you mean 'batch_size'",
+                r"Unknown key in training of .*'batchsize'. Did you mean 'batch_size'",
             ),
             ("dataset", "data", UnknownNameError, "'data'. Did you mean 'dataset'"),
             ('dataset = "digits"', "", ConfigError, "lacks 'dataset'. Received keys"),
-            ("epochs = 3", "", ConfigError, r"\[training\].* lacks 'epochs'"),
+            ("epochs = 3", "", ConfigError, "training of .* lacks 'epochs'"),
+            ("epochs = 3", "epochs = 0", ConfigError, "epochs in training of .* must be int >= 1. Received: 0"),
+            ("seed = 7", 'seed = "a"', ConfigError, "seed in training of .* must be int. Received: 'a'"),
+            ("seed = 7", "seed = -1", ConfigError, "seed in training of .* must be int >= 0. Received: -1"),
+            ("seed = 7", "patience = -3", ConfigError, "patience in training of .* must be int >= 0. Received: -3"),
+            ("seed = 7", "loss = 3", ConfigError, "loss in training of .* must be str. Received: 3"),
+            ("seed = 7", "learning_rate = 0", ConfigError, "learning_rate in .* must be float > 0.0. Received: 0"),
+            ("seed = 7", "validation_split = 1.0", ConfigError, "validation_split in .* must be float < 1.0"),
             (
-                "epochs = 3",
-                "epochs = 0",
+                "seed = 7",
+                'normalize_latent = "no"',
                 ConfigError,
-                "epochs must be a whole number of at least 1. Received: epochs=0",
+                "normalize_latent in training of .* must be bool. Received: 'no'",
             ),
+            (
+                "dataset =",
+                'version = "two"\ndataset =',
+                ConfigError,
+                "version in .* must be int. Received: 'two'",
+            ),
+            (
+                "dataset =",
+                "version = 0\ndataset =",
+                ConfigError,
+                "version in .* must be int >= 1. Received: 0",
+            ),
+            ("dataset =", "license = 2\ndataset =", ConfigError, "license in .*recipe.toml' must be str. Received: 2"),
+            ('dataset = "digits"', "dataset = []", ConfigError, "dataset in .*recipe.toml' must be str. Received: "),
+            ("[training]", "[trainig]", UnknownNameError, "'trainig'. Did you mean 'training'"),
             ('"cosine"', '"cosinus"', UnknownNameError, "Unknown schedule 'cosinus'. Did you mean 'cosine'"),
             ("epochs = 3", "epochs = ", ConfigError, "is not valid TOML"),
             ("epochs = 3", "epochs = 3\npatience = 2", ConfigError, "patience watches the validation loss: set valid"),
-            ("epochs = 3", 'epochs = 3\njit_compile = "no"', ConfigError, "jit_compile must be true, false or 'auto'"),
+            (
+                "epochs = 3",
+                'epochs = 3\njit_compile = "no"',
+                ConfigError,
+                "jit_compile in .* must be bool or 'auto'",
+            ),
         ],
     )
     def test_bad_recipes(self, recipe, old, new, error, message):
@@ -80,6 +116,12 @@ class TestReading:
             assert read_recipe(path).name == path.parent.name
 
 
+def test_a_card_states_the_settings_that_a_recipe_has():
+    settings = {field.name: None for field in dataclasses.fields(Settings)}
+    assert dataclasses.asdict(Settings()) == settings
+    assert list(settings) == [field.name for field in dataclasses.fields(Training)]
+
+
 class TestTraining:
     def test_writes_a_whole_set(self, recipe, tmp_path, digits):
         output = tmp_path / "out"
@@ -89,10 +131,8 @@ class TestTraining:
             "README.md", "card.png", "config.json", "golden.npz", "metadata.json", "model.weights.h5", "recipe.toml",
         ]  # fmt: skip
         assert card.name == "digits-feed-forward-4"
-        assert card.dataset == {
-            "name": "digits", "title": "digits", "version": "scikit-learn", "split": "train", "samples": 1438,
-        }  # fmt: skip
-        assert card.recipe["epochs"] == 3
+        assert card.dataset == Dataset("digits", "digits", "scikit-learn", "train", 1438)
+        assert card.recipe.epochs == 3
         test = zoo.data.load("digits", "test")
         loaded = zoo.load(output)
         assert (loaded.reconstruct(test) == model.reconstruct(test)).all()

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 
@@ -37,7 +38,7 @@ def made(tmp_path_factory):
 @pytest.fixture
 def catalog(made, tmp_path, monkeypatch):
     shutil.copytree(made, tmp_path / "catalog" / made.name)
-    for module in ("zoo.catalog.card", "zoo.recipes.verify"):
+    for module in ("zoo.catalog.lookup", "zoo.recipes.verify"):
         monkeypatch.setattr(f"{module}.catalog_directory", lambda: tmp_path / "catalog")
     return tmp_path / "catalog" / made.name
 
@@ -56,7 +57,7 @@ class TestVerify:
         assert card.metrics.keys() == compared.keys()
         assert all(stated == pytest.approx(measured, rel=1e-5) for stated, measured in compared.values())
         assert len(card.history["loss"]) == 2
-        assert card.dataset["title"] == "digits"
+        assert card.dataset.title == "digits"
 
     def test_a_wrong_number(self, catalog):
         _change(catalog / "metadata.json", lambda m: m["metrics"].update(mse=m["metrics"]["mse"] * 1.01))
@@ -94,23 +95,23 @@ class TestVerify:
         verification.quantize(catalog.name)
         card, test = zoo.card(catalog.name), zoo.data.load("digits", "test")
         measured = card.quantization
-        assert measured["samples"] == len(test)
-        assert list(measured["files"]) == ["float32", "float16", "dynamic", "int8"]
-        assert measured["files"]["float32"]["mse"] == pytest.approx(card.metrics["mse"], rel=1e-5)
+        assert measured.samples == len(test)
+        assert list(measured.files) == ["float32", "float16", "dynamic", "int8"]
+        assert measured.files["float32"]["mse"] == pytest.approx(card.metrics["mse"], rel=1e-5)
         # The same by another way: the files and their reconstructions.
         report = zoo.export(zoo.load(catalog.name), catalog / "exported", "tflite")
-        assert measured["files"]["float32"]["size_bytes"] == report.files["tflite"].size_bytes
+        assert measured.files["float32"]["size_bytes"] == report.files["tflite"].size_bytes
         report = zoo.export(zoo.load(catalog.name), catalog / "exported", "tflite", quantization="int8")
         phone = zoo.lite.load(catalog / "exported" / "model.tflite")
         x = test.images.astype("float32")
-        int8 = measured["files"]["int8"]
+        int8 = measured.files["int8"]
         assert int8["mse"] == pytest.approx(np.mean((phone.reconstruct(x) - x) ** 2), rel=1e-4)
         assert int8["size_bytes"] == report.files["tflite"].size_bytes
         text = (catalog / "README.md").read_text()
-        change = int8["mse"] / measured["files"]["float32"]["mse"] - 1
+        change = int8["mse"] / measured.files["float32"]["mse"] - 1
         assert f"| int8 | {int8['size_bytes']:,} (" in text
         assert f" {int8['mse']:.5f} ({change:+.2%}) |" in text
-        monkeypatch.setattr(verification, "_measured_losses", lambda name: measured)
+        monkeypatch.setattr(verification, "_measured_losses", lambda name: dataclasses.asdict(measured))
         verification.verify_quantization(catalog.name)
         _change(catalog / "metadata.json", lambda m: m["quantization"]["files"]["int8"].update(mse=int8["mse"] * 1.01))
         with pytest.raises(IntegrityError, match="states mse .* for its int8 file. Measured: .*--quantize"):
@@ -119,7 +120,7 @@ class TestVerify:
     def test_a_set_that_quantises_badly_is_named(self, catalog, monkeypatch):
         monkeypatch.setattr("zoo.exporting.task._WORSE_ERROR", -1)
         verification.quantize(catalog.name)
-        mse = zoo.card(catalog.name).quantization["files"]["int8"]["mse"]
+        mse = zoo.card(catalog.name).quantization.files["int8"]["mse"]
         text = (catalog / "README.md").read_text()
         assert "**The int8 file quantises badly: mse rises from " in text
         assert f" to {mse:.5g}.**" in text

@@ -15,7 +15,7 @@ def _goal(**changes):
 
 
 def test_the_best_set_is_of_the_right_data_size_and_family():
-    names = [n for n in zoo.list_pretrained(dataset="mnist") if zoo.card(n).input["latent_shape"] == [8]]
+    names = [n for n in zoo.list_pretrained(dataset="mnist") if zoo.card(n).input.latent_shape == (8,)]
     accuracy = {n: zoo.card(n).metrics["knn_accuracy"] for n in names}
     assert len(names) >= 3
     assert _goal().best() == (max(accuracy.values()), max(accuracy, key=accuracy.get))

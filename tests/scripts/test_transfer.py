@@ -55,10 +55,10 @@ def test_every_set_is_there_and_none_was_trained_on_what_it_learns():
     for name, task in transfer.TASKS.items():
         for encoder in task.sets:
             known = zoo.card(encoder.removeprefix("without: "))
-            trained_on = known.dataset["name"].split("+")
+            trained_on = known.dataset.name.split("+")
             assert (task.dataset or name) not in trained_on or encoder.startswith("without: ")
         for encoder in task.seen:
-            assert name in zoo.card(encoder).dataset["name"].split("+")
+            assert name in zoo.card(encoder).dataset.name.split("+")
 
 
 def test_the_committed_page_is_that_of_the_committed_numbers():

@@ -34,7 +34,7 @@ class Exporter:
             (Exported, dict that describes it in the results)
         """
         model, card = zoo.load(name), zoo.card(name)
-        dataset, shape = card.dataset.get("name"), model.input_shape
+        dataset, shape = card.dataset.name, model.input_shape
         calibration, test = (_samples(dataset, split, shape) for split in ("train", "test"))
         exported = Exported(name, directory)
         samples = np.resize(test.pixels(), (SAMPLES, *shape))  # repeated, if there are fewer

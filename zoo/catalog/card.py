@@ -1,145 +1,172 @@
-"""Cards: what is known about a pretrained set, read without TensorFlow."""
+"""Cards: what is known about a pretrained model, read without TensorFlow."""
 
 import dataclasses
-import fnmatch
 import json
 import pathlib
+from typing import Literal
 
-from zoo.core.errors import DataNotFoundError, IntegrityError, unknown_name
-from zoo.core.files import recover
+from zoo.core.errors import IntegrityError
+from zoo.core.schema import Count, PositiveCount, Sha256, Shape, Text, convert
 
 CONFIG, METADATA, WEIGHTS, README = "config.json", "metadata.json", "model.weights.h5", "README.md"
 GOLDEN, PICTURE = "golden.npz", "card.png"
 
 
 @dataclasses.dataclass(frozen=True)
-class Card:
-    """The metadata of a pretrained set; loader, tests, README and command line all read this object.
+class Dataset:
+    """The training data; None is what the card does not state.
 
     Attributes:
-        name: name of the set.
+        name: as `zoo.data.load` takes it.
+        title: what to call it in a text, where that is not its name.
+        version: of the dataset.
+        split: of the dataset.
+        samples: number of training samples.
+    """
+
+    name: Text | None = None
+    title: str | None = None
+    version: str | None = None
+    split: str | None = None
+    samples: Count | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Input:
+    """What the encoder takes and gives.
+
+    Attributes:
+        shape: shape of one sample, channels last.
+        dtype: its NumPy dtype.
+        range: (lowest, highest) value; None for values that are not bounded.
+        preprocessing: what was done to the raw samples, in words.
+        latent_shape: shape of the latent features of one sample.
+    """
+
+    shape: Shape
+    dtype: Text
+    range: tuple[int | float, int | float] | None
+    preprocessing: str
+    latent_shape: Shape
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The training settings, as in the [training] table of a recipe; None is what the card does not state."""
+
+    epochs: PositiveCount | None = None
+    batch_size: PositiveCount | None = None
+    optimizer: Text | None = None
+    learning_rate: float | None = None
+    schedule: Text | None = None
+    loss: Text | None = None
+    seed: Count | None = None
+    validation_split: float | None = None
+    patience: Count | None = None
+    jit_compile: bool | Literal["auto"] | None = None
+    normalize_latent: bool | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Reproduction:
+    """How the model was made; None is what the card does not state.
+
+    Attributes:
+        command: command that makes it again.
+        seconds: how long that took.
+        machine: on what.
+        versions: package name to its version.
+    """
+
+    command: Text | None = None
+    seconds: float | None = None
+    machine: str | None = None
+    versions: dict[str, str] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Quantization:
+    """The model as a .tflite file, as `zoo.exporting.quantization_cost.measure` found it; empty if never measured.
+
+    Attributes:
+        samples: number of test samples that the metrics were measured on.
+        files: "float32", "float16", "dynamic" and "int8" to {"size_bytes", *metrics}.
+        warnings: a sentence on each metric that is clearly worse than the float32 model's.
+    """
+
+    samples: Count | None = None
+    files: dict[str, dict[str, int | float]] = dataclasses.field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """The metadata of a pretrained model; loader, tests, README and command line all read this object.
+
+    Attributes:
+        name: its name.
         family: name of its family, see `zoo.list_families`.
         config: JSON config from which `zoo.from_config` builds the model.
-        version: number of the weights. Other weights get another number: none is ever overwritten under the same one.
-        dataset: {"name", "title", "version", "split", "samples"} of the training data.
-        input: {"shape", "dtype", "range", "preprocessing"} of what the encoder takes; "latent_shape" of what it gives.
-        recipe: the training settings: epochs, batch size, optimizer, learning rate, schedule, loss, seed.
-        metrics: all that `zoo.evaluate` measures on the whole test split.
-        history: metric name to its values, one per epoch of the training.
+        input: what the encoder takes and gives.
         parameters: number of parameters.
         size_bytes: size of the weight file in bytes.
         sha256: SHA-256 of the weight file, 64 hex digits.
+        version: number of the weights. Other weights get another number: none is ever overwritten under the same one.
+        dataset: the training data.
+        recipe: the training settings.
+        metrics: all that `zoo.evaluate` measures on the whole test split.
+        history: metric name to its values, one per epoch of the training.
         license: SPDX identifier of the weights' licence.
         description: one sentence.
-        reproduction: {"command", "seconds", "machine", "versions"}: how it was made.
-        quantization: {"samples", "files", "warnings"}: what `zoo.exporting.quantization_cost.measure` found out about
-            the set as .tflite file, with and without quantisation; empty if nobody looked.
+        reproduction: how the model was made.
+        quantization: what quantisation costs.
+
+    Example:
+        >>> zoo.card("mnist-feed-forward-8").dataset.name
+        'mnist'
     """
 
-    name: str
-    family: str
+    name: Text
+    family: Text
     config: dict
-    input: dict
-    parameters: int
-    size_bytes: int
-    sha256: str
-    version: int = 1
-    dataset: dict = dataclasses.field(default_factory=dict)
-    recipe: dict = dataclasses.field(default_factory=dict)
-    metrics: dict = dataclasses.field(default_factory=dict)
-    history: dict = dataclasses.field(default_factory=dict)
+    input: Input
+    parameters: Count
+    size_bytes: Count
+    sha256: Sha256
+    version: PositiveCount = 1
+    dataset: Dataset = dataclasses.field(default_factory=Dataset)
+    recipe: Settings = dataclasses.field(default_factory=Settings)
+    metrics: dict[str, float] = dataclasses.field(default_factory=dict)
+    history: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     license: str = ""
     description: str = ""
-    reproduction: dict = dataclasses.field(default_factory=dict)
-    quantization: dict = dataclasses.field(default_factory=dict)
+    reproduction: Reproduction = dataclasses.field(default_factory=Reproduction)
+    quantization: Quantization = dataclasses.field(default_factory=Quantization)
+
+    def to_dict(self) -> dict:
+        """The card as dictionaries that JSON can write, without what it does not state."""
+        content = dataclasses.asdict(self)
+        for name in ("dataset", "recipe", "reproduction", "quantization"):
+            content[name] = {key: value for key, value in content[name].items() if value is not None}
+        return content if self.quantization.files else {**content, "quantization": {}}
 
 
-def catalog_directory():
-    """Directory of the pretrained sets: inside an installed wheel, or beside the package in a checkout."""
-    package = pathlib.Path(__file__).parents[1]
-    inside = package / "pretrained"
-    return inside if inside.is_dir() else package.parent / "pretrained"
-
-
-def list_pretrained(pattern="*", *, family=None, dataset=None):
-    """Names of the pretrained sets, sorted.
-
-    Args:
-        pattern: shell-style pattern for the name.
-        family: only sets of this family; a wrapped family counts with its backbone's, so that "convolutional" also
-            finds a convolutional denoiser.
-        dataset: only sets trained on this dataset.
+def read_card(directory) -> Card:
+    """The `Card` in the directory of a pretrained model.
 
     Raises:
-        UnknownNameError: an unknown family.
-
-    Example:
-        >>> zoo.list_pretrained("mnist-*", family="denoising")
-        ['mnist-denoising-affine-128']
+        IntegrityError: one of its JSON files is missing or damaged; the message names the key.
     """
-    from zoo.families import list_families
-
-    if family is not None and family not in list_families():
-        raise unknown_name("family", family, list_families())
-    cards = (read_card(path.parent) for path in catalog_directory().glob(f"*/{METADATA}"))
-    return sorted(
-        c.name
-        for c in cards
-        if fnmatch.fnmatchcase(c.name, pattern)
-        and (family is None or family in _families(c.config))
-        and (dataset is None or dataset == c.dataset.get("name"))
-    )
-
-
-def _families(config):
-    while config:
-        yield config["family"]
-        config = config.get("backbone")
-
-
-def card(name):
-    """The card of a pretrained set, or of a directory that `zoo.save` wrote.
-
-    Raises:
-        UnknownNameError: an unknown name; the nearest valid ones are listed.
-
-    Example:
-        >>> zoo.card("mnist-feed-forward-8").parameters
-        13336
-    """
-    return read_card(find(name))
-
-
-def find(name_or_directory):
-    """The directory of a set: a name in the catalog, or a path; raises the error that a user should read."""
-    text = str(name_or_directory)
-    path = pathlib.Path(text).expanduser()
-    if isinstance(name_or_directory, str) and path.name == text and (catalog_directory() / text / METADATA).is_file():
-        return catalog_directory() / text
-    if path.is_dir():
-        recover(path)
-        if (path / METADATA).is_file():
-            return path
-        raise DataNotFoundError(
-            f"{text!r} is not a saved set: it has no {METADATA}. Write one with zoo.save(model, directory)."
-        )
-    if isinstance(name_or_directory, pathlib.Path) or path.name != text:
-        raise DataNotFoundError(
-            f"No such directory: {text!r}. Expected a set that zoo.save wrote, or a name of zoo.list_pretrained()."
-        )
-    raise unknown_name("pretrained model", text, list_pretrained())
-
-
-def read_card(directory):
-    """The `Card` of a set's directory; raises `IntegrityError` if its JSON files are damaged."""
     directory = pathlib.Path(directory)
     try:
         metadata = json.loads((directory / METADATA).read_text(encoding="utf-8"))
         config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
-        return Card(config=config, **metadata)
+        return convert({**metadata, "config": config}, Card, METADATA)
     except FileNotFoundError as error:
         raise IntegrityError(
-            f"Set {str(directory)!r} is incomplete: {pathlib.Path(error.filename).name} is missing."
+            f"The pretrained model in {str(directory)!r} is incomplete: {pathlib.Path(error.filename).name} is missing."
         ) from error
     except (ValueError, TypeError) as error:
-        raise IntegrityError(f"Set {str(directory)!r} has a damaged {METADATA} or {CONFIG}: {error}.") from error
+        raise IntegrityError(
+            f"The pretrained model in {str(directory)!r} has a damaged {METADATA} or {CONFIG}: {error}"
+        ) from error

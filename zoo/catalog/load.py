@@ -5,7 +5,8 @@ import warnings
 import keras
 from keras import layers
 
-from zoo.catalog.card import CONFIG, WEIGHTS, find, read_card
+from zoo.catalog.card import CONFIG, WEIGHTS, read_card
+from zoo.catalog.lookup import find
 from zoo.core import files
 from zoo.core.errors import IntegrityError
 from zoo.families import from_config
@@ -40,7 +41,7 @@ def load(name_or_directory, *, weights=True):
     if not weights:
         return model
     # What zoo.export calibrates and measures on where it is given no samples.
-    model.trained_on = model.encoder.trained_on = card.dataset.get("name")
+    model.trained_on = model.encoder.trained_on = card.dataset.name
     path = directory / WEIGHTS
     verify(path, card)
     if model.count_params() != card.parameters:

@@ -50,35 +50,36 @@ def readme(card, picture=None):
     lines += ["| | |", "|---|---|"]
     rows = {
         "Family": _family(card.config),
-        "Input": f"{_shape(card.input['shape'])} {card.input['dtype']}; {card.input['preprocessing']}",
-        "Latent features": _latent(card.input["latent_shape"]),
+        "Input": f"{_shape(card.input.shape)} {card.input.dtype}; {card.input.preprocessing}",
+        "Latent features": _latent(card.input.latent_shape),
         "Parameters": f"{card.parameters:,}",
         "Weights": f"version {card.version}, {card.size_bytes:,} bytes, SHA-256 `{card.sha256}`",
         "Licence": card.license,
     }
-    if card.dataset:
+    if card.dataset.name:
         rows["Trained on"] = _dataset(card.dataset)
-    if card.recipe:
-        rows["Recipe"] = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in card.recipe.items())
+    rows["Recipe"] = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in card.to_dict()["recipe"].items())
     lines += [f"| {name} | {value} |" for name, value in rows.items() if value]
     if card.metrics:
         lines += ["", "Measured on the whole test split:", "", "| metric | value | beside |", "|---|---|---|"]
         lines += [_metric(name, card.metrics) for name in card.metrics if not _is_baseline(name)]
-    if card.quantization:
+    if card.quantization.files:
         lines += ["", *_quantization(card.quantization)]
-    if card.reproduction:
-        made = card.reproduction
-        versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
-        lines += ["", f"Reproduce: `{made['command']}` ({made['seconds']:.0f} s on {made['machine']}; {versions})."]
+    made = card.reproduction
+    if made.command:
+        versions = ", ".join(f"{name} {version}" for name, version in (made.versions or {}).items())
+        known = [f"{made.seconds:.0f} s on {made.machine}" if made.seconds and made.machine else "", versions]
+        circumstances = "; ".join(filter(None, known))
+        lines += ["", f"Reproduce: `{made.command}`" + (f" ({circumstances})." if circumstances else ".")]
     return "\n".join(lines) + "\n"
 
 
 def _quantization(measured):
     """The section on the .tflite files: their sizes, and what quantisation costs."""
-    files, full = measured["files"], measured["files"]["float32"]
+    files, full = measured.files, measured.files["float32"]
     metrics = [name for name in full if name != "size_bytes"]
     lines = [
-        f"As one .tflite file (encoder, decoder, reconstruction, score), on {measured['samples']:,} test samples:",
+        f"As one .tflite file (encoder, decoder, reconstruction, score), on {measured.samples:,} test samples:",
         "",
         f"| quantization | bytes | {' | '.join(_METRICS[name][0] for name in metrics)} |",
         "|---|---:|" + "---:|" * len(metrics),
@@ -92,7 +93,7 @@ def _quantization(measured):
         lines.append(f"| {mode} | {' | '.join(cells)} |")
     if "knn_accuracy" in metrics:
         lines += ["", "The neighbours are sought among half of these samples, so there are fewer than above."]
-    return lines + [line for warning in measured["warnings"] for line in ("", f"**{warning}**")]
+    return lines + [line for warning in measured.warnings for line in ("", f"**{warning}**")]
 
 
 def _change(name, value, before):
@@ -112,9 +113,9 @@ def _metric(name, metrics):
 
 
 def _dataset(dataset):
-    title = dataset.get("title", dataset["name"])
-    version = f" {dataset['version']}" if dataset["version"] else ""
-    return f"{title}{version}, split {dataset['split']}, {dataset['samples']:,} samples"
+    split = f", split {dataset.split}" if dataset.split else ""
+    samples = f", {dataset.samples:,} samples" if dataset.samples else ""
+    return " ".join(filter(None, (dataset.title or dataset.name, dataset.version))) + split + samples
 
 
 def _family(config):

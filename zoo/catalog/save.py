@@ -3,11 +3,13 @@
 import dataclasses
 import json
 import pathlib
+from typing import Any
 
 from zoo.catalog.card import CONFIG, GOLDEN, METADATA, PICTURE, README, WEIGHTS, Card
 from zoo.catalog.readme import readme
 from zoo.core import files
 from zoo.core.errors import ConfigError, unknown_name
+from zoo.core.schema import convert
 from zoo.families import from_config
 from zoo.recipes import golden
 from zoo.recipes import pictures as plots
@@ -51,6 +53,7 @@ def save(model, directory, *, samples=None, **metadata):
     for key in metadata:
         if key not in _GIVEN:
             raise unknown_name("metadata key", key, _GIVEN)
+    metadata = _plain(metadata)
     config = model.get_config()
     # A fresh copy: the weights alone, without the state of an optimizer, and proof that they fit the config.
     fresh = from_config(config)
@@ -59,15 +62,16 @@ def save(model, directory, *, samples=None, **metadata):
     with files.staged(directory) as staging:
         weights = staging / WEIGHTS
         bare.save_weights(weights)
-        card = Card(
-            family=config["family"],
-            config=config,
-            input=_input(model),
-            parameters=model.count_params(),
-            size_bytes=files.size_bytes(weights),
-            sha256=files.sha256(weights),
-            **{"name": pathlib.Path(directory).absolute().name, **metadata},
-        )
+        measured = {
+            "family": config["family"],
+            "config": config,
+            "input": _input(model),
+            "parameters": model.count_params(),
+            "size_bytes": files.size_bytes(weights),
+            "sha256": files.sha256(weights),
+        }
+        name = pathlib.Path(directory).absolute().name
+        card = convert({"name": name, **metadata, **measured}, Card, "the metadata")
         write_card(card, staging, PICTURE if samples is not None else None)
         if samples is not None:
             golden.write(staging / GOLDEN, model, samples)
@@ -77,10 +81,23 @@ def save(model, directory, *, samples=None, **metadata):
 
 def write_card(card, directory, picture):
     """Write what a card says: config, metadata and README, which shows the file `picture` unless that is None."""
-    described = dataclasses.asdict(card)
+    described = card.to_dict()
     for name, content in ((CONFIG, described.pop("config")), (METADATA, described)):
         (directory / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     (directory / README).write_text(readme(card, picture), encoding="utf-8")
+
+
+def _plain(metadata):
+    """The metadata as JSON reads it again: sections of cards become dictionaries, numbers of NumPy those of Python."""
+
+    def plain(value: Any):
+        if dataclasses.is_dataclass(value):
+            return {key: item for key, item in vars(value).items() if item is not None}
+        if hasattr(value, "tolist"):
+            return value.tolist()
+        raise ConfigError(f"The metadata must be text, numbers, lists and dictionaries. Received: {value!r}.")
+
+    return json.loads(json.dumps(metadata, default=plain))
 
 
 def _input(model):

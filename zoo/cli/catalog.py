@@ -18,18 +18,19 @@ from zoo.core.terminal import load_tensorflow
 @as_json_option
 def list_command(pattern, family, dataset, as_json):
     """List the pretrained models whose name matches PATTERN."""
-    cards = [zoo.card(name) for name in zoo.list_pretrained(pattern, family=family, dataset=dataset)]
+    from zoo.catalog.lookup import cards
+
     rows = [
         {
             "name": card.name,
             "family": card.family,
-            "dataset": card.dataset.get("name", ""),
-            "latent": "×".join(map(str, card.input["latent_shape"])),
+            "dataset": card.dataset.name or "",
+            "latent": "×".join(map(str, card.input.latent_shape)),
             "parameters": card.parameters,
             "kB": round(card.size_bytes / 1000),
             **{metric: round(value, 5) for metric, value in card.metrics.items()},
         }
-        for card in cards
+        for card in cards(pattern, family=family, dataset=dataset)
     ]
     if not as_json:  # what fits a terminal of 80 columns; the name says family and dataset
         titles = {"name": "name", "latent": "latent", "kB": "kB", "mse": "MSE", "knn_accuracy": "kNN-7"}
@@ -46,8 +47,6 @@ def list_command(pattern, family, dataset, as_json):
 @as_json_option
 def show(name, plot, output, as_json):
     """Show the card of a pretrained model, or draw its pictures."""
-    import dataclasses
-
     card = zoo.card(name)
     if plot:
         load_tensorflow()
@@ -60,7 +59,7 @@ def show(name, plot, output, as_json):
     if output:
         raise click.UsageError("--output goes with --plot.")
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(card), indent=2))
+        click.echo(json.dumps(card.to_dict(), indent=2))
         return
     from zoo.catalog.readme import readme
 

@@ -43,7 +43,7 @@ def export(name, output, formats, part, threshold_quantile, as_json, **options):
     load_tensorflow()
     model = zoo.load(name)
     if threshold_quantile is not None:
-        options["threshold"] = zoo.threshold(model, zoo.card(name).dataset["name"], threshold_quantile)
+        options["threshold"] = zoo.threshold(model, zoo.card(name).dataset.name, threshold_quantile)
     if formats:
         options["formats"] = formats
     output = output or pathlib.Path("exported") / zoo.card(name).name

@@ -44,7 +44,7 @@ def encode(model, data, output, split, threads):
 
     else:
         load_tensorflow()
-        opened, shape = zoo.load(model), tuple(zoo.card(model).input["shape"])
+        opened, shape = zoo.load(model), zoo.card(model).input.shape
         samples = zoo.data.load(data, split or "test", shape=shape if len(shape) == 3 else None)
         source = f"{samples.name} ({samples.split})"
 

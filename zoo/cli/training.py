@@ -66,7 +66,7 @@ def evaluate(names, dataset, metrics, anomalies, as_json):
     for name in names:
         results = zoo.evaluate(name, dataset, list(metrics) or None, anomalies=anomalies)
         card = zoo.card(name)
-        same = dataset in (None, card.dataset.get("name")) and anomalies is None
+        same = dataset in (None, card.dataset.name) and anomalies is None
         several = {"model": card.name} if len(names) > 1 else {}
         for metric, value in results.items():
             stated = {"card": card.metrics.get(metric, "")} if same else {}

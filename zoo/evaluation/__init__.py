@@ -149,12 +149,12 @@ def _inapplicable(metric, needs, subject):
 
 def _resolve(model_or_name, dataset):
     from zoo.autoencoder import Autoencoder
-    from zoo.catalog.card import card
     from zoo.catalog.load import load
+    from zoo.catalog.lookup import card
 
     model = model_or_name if isinstance(model_or_name, Autoencoder) else load(model_or_name)
     if dataset is None and model is not model_or_name:
-        dataset = card(model_or_name).dataset.get("name")
+        dataset = card(model_or_name).dataset.name
     if dataset is None:
         raise DataError("No dataset to evaluate on: pass dataset=, for instance dataset='digits'.")
     return model, dataset

@@ -43,7 +43,7 @@ def run(output, *, draws=5, labels_per_class=10, as_json=False, encoder=ENCODER)
     with files.staged(output):
         pass  # an unwritable directory is found now
     digits = zoo.data.load("digits", "all")
-    shape = tuple(zoo.card(encoder).input["shape"])
+    shape = zoo.card(encoder).input.shape
     images, labels = zoo.data.resize(digits.images, shape, margin=MNIST_MARGIN), digits.labels
     console.print(
         f"{len(images):,} real handwritten digits (8×8, scikit-learn) brought to {shape[0]}×{shape[1]},"

@@ -1,11 +1,14 @@
-"""Recipes: everything needed to train a pretrained set, in one hand-written TOML file."""
+"""Recipes: everything needed to train a pretrained model, in one hand-written TOML file."""
 
 import dataclasses
 import pathlib
 import tomllib
+from typing import Annotated, Any, Literal
 
-from zoo.core import checks
-from zoo.core.errors import ConfigError, DataNotFoundError, unknown_name
+import msgspec
+
+from zoo.core.errors import ConfigError, DataNotFoundError
+from zoo.core.schema import Count, PositiveCount, Text, convert
 
 FILE_NAME = "recipe.toml"
 
@@ -28,29 +31,21 @@ class Training:
         normalize_latent: scale the trained latent features to magnitudes of at most 1, see `normalize_latent`.
     """
 
-    epochs: int
-    batch_size: int = 256
-    optimizer: str = "adam"
-    learning_rate: float = 1e-3
-    schedule: str = "constant"
-    loss: str = "mse"
-    seed: int = 0
-    validation_split: float = 0.0
-    patience: int = 0
-    jit_compile: bool | str = "auto"
+    epochs: PositiveCount
+    batch_size: PositiveCount = 256
+    optimizer: Text = "adam"
+    learning_rate: Annotated[float, msgspec.Meta(gt=0, lt=10)] = 1e-3
+    schedule: Literal["constant", "cosine"] = "constant"
+    loss: Text = "mse"
+    seed: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 0
+    validation_split: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    patience: Count = 0
+    jit_compile: bool | Literal["auto"] = "auto"
     normalize_latent: bool = False
 
     def __post_init__(self):
-        checks.positive_integer("epochs", self.epochs)
-        checks.positive_integer("batch_size", self.batch_size)
-        checks.in_range("learning_rate", self.learning_rate, 0, 10, exclusive=True)
-        checks.in_range("validation_split", self.validation_split, 0, 0.99)
         if self.patience and not self.validation_split:
             raise ConfigError("patience watches the validation loss: set validation_split too, for instance 0.1.")
-        if self.jit_compile not in (True, False, "auto"):
-            raise ConfigError(f"jit_compile must be true, false or 'auto'. Received: {self.jit_compile!r}.")
-        if self.schedule not in ("constant", "cosine"):
-            raise unknown_name("schedule", self.schedule, ("constant", "cosine"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,24 +53,24 @@ class Recipe:
     """A parsed ``recipe.toml``.
 
     Attributes:
-        name: name of the set: the folder that holds the recipe.
+        name: name of the model: that of the folder that holds the recipe.
         description: one sentence for the card.
         dataset: name of the dataset, as `zoo.data.load` takes it.
-        model: config of the model, as `zoo.from_config` takes it; "none" stands for None, which TOML lacks.
+        model: config of the model, as `zoo.from_config` takes it; "none" in it stands for None, which TOML lacks.
         training: how it is trained.
         version: number of the weights: 1, and one more whenever the recipe changes after they were published.
         dataset_title: what the card calls the dataset, where that is not its name.
         license: licence of the weights.
     """
 
-    name: str
-    description: str
-    dataset: str
-    model: dict
+    name: Text
+    description: Text
+    dataset: Text
+    model: dict[str, Any]
     training: Training
-    version: int = 1
+    version: PositiveCount = 1
     dataset_title: str = ""
-    license: str = "Apache-2.0"
+    license: Text = "Apache-2.0"
 
 
 def read_recipe(path):
@@ -86,8 +81,8 @@ def read_recipe(path):
 
     Raises:
         DataNotFoundError: there is none.
-        ConfigError: it is not TOML, or a value is missing or out of range.
-        UnknownNameError: it has an unknown key.
+        ConfigError: it is not TOML, or a value is missing, of the wrong type or out of range.
+        UnknownNameError: it has an unknown key, or an unknown schedule.
     """
     path = pathlib.Path(path)
     path = path / FILE_NAME if path.is_dir() else path
@@ -99,24 +94,13 @@ def read_recipe(path):
         ) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{str(path)!r} is not valid TOML: {error}.") from error
-    training = _table(Training, content.pop("training", {}), f"[training] in {str(path)!r}")
-    name = content.pop("name", path.absolute().parent.name)
-    content = _with_none(content)
-    return _table(Recipe, {**content, "name": name, "training": training}, repr(str(path)))
+    content = {"name": path.absolute().parent.name, **content}
+    if "model" in content:
+        content["model"] = _with_none(content["model"])
+    return convert(content, Recipe, repr(str(path)))
 
 
 def _with_none(value):
     if isinstance(value, dict):
         return {key: _with_none(inner) for key, inner in value.items()}
     return None if value == "none" else value
-
-
-def _table(cls, content, where):
-    fields = {field.name: field for field in dataclasses.fields(cls)}
-    for key in content:
-        if key not in fields:
-            raise unknown_name(f"key in {where}: ", key, fields)
-    missing = [n for n, f in fields.items() if f.default is dataclasses.MISSING and n not in content]
-    if missing:
-        raise ConfigError(f"{where} lacks {', '.join(map(repr, missing))}. Received keys {sorted(content)}.")
-    return cls(**content)

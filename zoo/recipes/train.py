@@ -9,7 +9,7 @@ import shutil
 import time
 
 from zoo import data
-from zoo.catalog.card import catalog_directory
+from zoo.catalog.lookup import catalog_directory
 from zoo.core import files
 from zoo.core.errors import UnknownNameError, unknown_name
 from zoo.recipes.recipe import FILE_NAME, read_recipe

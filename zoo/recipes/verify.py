@@ -3,8 +3,9 @@
 import dataclasses
 
 from zoo import data
-from zoo.catalog.card import GOLDEN, PICTURE, card, catalog_directory
+from zoo.catalog.card import GOLDEN, PICTURE, Quantization
 from zoo.catalog.load import load
+from zoo.catalog.lookup import card, catalog_directory
 from zoo.catalog.save import save, write_card
 from zoo.core import files
 from zoo.core.errors import DataNotFoundError, IntegrityError
@@ -73,7 +74,7 @@ def quantize(name):
 
     The converter leaks memory: call it for many sets in processes of their own.
     """
-    new = dataclasses.replace(card(name), quantization=_measured_losses(name))
+    new = dataclasses.replace(card(name), quantization=Quantization(**_measured_losses(name)))
     with files.staged(catalog_directory() / name) as staging:
         write_card(new, staging, PICTURE)
     return new
@@ -89,12 +90,12 @@ def verify_quantization(name):
         IntegrityError: a size or a metric is not what the card says.
     """
     stated, measured = card(name).quantization, _measured_losses(name)
-    if not stated:
+    if not stated.files:
         raise IntegrityError(f"The card of {name!r} says nothing about quantised files. {_QUANTIZE}")
     compared = {}
     for mode, values in measured["files"].items():
         for key, value in values.items():
-            said = stated["files"].get(mode, {}).get(key, float("nan"))
+            said = stated.files.get(mode, {}).get(key, float("nan"))
             # One neighbour more or less is no other file, nor are the converter's some bytes.
             allowed = _NEIGHBOURS if key == "knn_accuracy" else _RELATIVE * value
             if not abs(said - value) <= allowed:
@@ -119,6 +120,6 @@ def draw(name, path, *, dpi=120):
 
 
 def _test(stated, model):
-    if not stated.dataset:
+    if stated.dataset.name is None:
         raise DataNotFoundError(f"Set {stated.name!r} names no dataset in its card, so there is nothing to draw.")
-    return data.load(stated.dataset["name"], "test", shape=model.input_shape if len(model.input_shape) == 3 else None)
+    return data.load(stated.dataset.name, "test", shape=model.input_shape if len(model.input_shape) == 3 else None)
