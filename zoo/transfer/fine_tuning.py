@@ -5,11 +5,10 @@ import numpy as np
 from keras import layers
 
 from zoo.core import checks
-from zoo.core.errors import ConfigError, DataError, unknown_name
-from zoo.data.source import Source
-from zoo.data.stream import Stream
+from zoo.core.errors import ConfigError, unknown_name
 from zoo.engine import compilation
 from zoo.engine.engine import CompiledTraining
+from zoo.engine.inputs import Contract, collect
 from zoo.layers import corruption as corruptions
 from zoo.transfer import heads
 
@@ -23,22 +22,19 @@ _HEADS = ("gradient", "discriminant", "regression", "auto")
 class Classifier(CompiledTraining, keras.Model):
     """The functional `keras.Model` that `zoo.classifier` returns; its `fit` runs in compiled chunks."""
 
-    def fit(self, x=None, y=None, *arguments, **keras_arguments):
-        """`keras.Model.fit` on arrays, a `zoo.data.Source` with labels, or a dataset of (image, label).
-
-        Raises:
-            DataError: NaN or infinite values, with the index of the first; labels that are no class.
-        """
-        if isinstance(x, Stream):
-            raise DataError(
-                "A stream gives images without labels: pass a Source (zoo.data.load(..., stream=False)), or a"
-                " tf.data.Dataset of (image, label)."
-            )
-        if isinstance(x, np.ndarray) and x.size and x.dtype.kind == "f":
-            checks.check_values(x, unit_range=False)
-        if isinstance(y, np.ndarray) and y.ndim == 1 and "sparse" in str(self.loss):
-            _check_labels(y, self.output_shape[-1])
-        return super().fit(x, y, *arguments, **keras_arguments)
+    @property
+    def contract(self):
+        """`zoo.engine.inputs.Contract`: what samples and labels must be."""
+        loss = str(self.loss).lower()
+        inside = (getattr(layer, "unit_range", None) for layer in self.layers)
+        known = next((unit_range for unit_range in inside if unit_range is not None), None)
+        return Contract(
+            self.input_shape[1:],
+            self.inputs[0].dtype,
+            unit_range=known,
+            classes=self.output_shape[-1],
+            one_hot=False if "sparse" in loss else True if "categorical" in loss else None,
+        )
 
 
 def classifier(encoder, num_classes, *, freeze_encoder=False, hidden_units=(), dropout=0.0):
@@ -176,7 +172,7 @@ def fine_tune(
     if head not in _HEADS:
         raise unknown_name("head", head, _HEADS)
     solved = head != "gradient"
-    samples = x, y = _labelled(classifier, x, y)
+    samples = x, y = collect(classifier.contract, x, y)[:2]
     if augmentation is not None:
         x, y = augmented(x, y, augmentation, copies)
     fit_arguments = {"batch_size": equal_batches(len(x), batch_size), **fit_arguments}
@@ -238,34 +234,6 @@ def equal_batches(samples, most=32):
     """
     steps = -(-samples // checks.positive_integer("batch_size", most))
     return -(-samples // steps)
-
-
-def _labelled(model, x, y):
-    """Checked samples and labels; from arrays, or from a labelled Source."""
-    if isinstance(x, Source):
-        x, y = (x.images if model.inputs[0].dtype == "uint8" else x.pixels()), x.labels if y is None else y
-    if y is None:
-        raise DataError("Labels are missing: expected y, int class labels (samples,). Received None.")
-    if model.inputs[0].dtype == "uint8":
-        x = np.asarray(x)
-        checks.check_shape(x.shape, model.input_shape[1:])
-        if x.dtype != np.uint8:
-            raise DataError(f"This classifier takes raw pixels: expected dtype uint8. Received {x.dtype}.")
-    else:
-        x = checks.images(x, model.input_shape[1:])
-    y = np.asarray(y)
-    if y.shape != (len(x),):
-        raise DataError(f"y must hold one label per sample, shape ({len(x)},). Received shape {y.shape}.")
-    _check_labels(y, model.output_shape[-1])
-    return x, y
-
-
-def _check_labels(y, classes):
-    if y.dtype.kind not in "iu" or (y.size and (y.min() < 0 or y.max() >= classes)):
-        raise DataError(
-            f"y must hold one int label from 0 to {classes - 1} per sample. Received dtype {y.dtype}"
-            + (f", values from {y.min()} to {y.max()}." if y.size else ".")
-        )
 
 
 def _set_encoder_trainable(encoder, trainable):
