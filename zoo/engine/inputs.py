@@ -1,8 +1,8 @@
 """The one way in: whatever a method was given becomes checked samples, targets and weights, and their number.
 
-`take` serves what runs through Keras (`fit`, `evaluate`, `predict`), `collect` and `blocks` what needs arrays (`encode`,
-`threshold`, `fine_tune`, `export`). All make the same checks, by `check`: arrays pass it once, everything that yields
-batches passes it with every batch. Needs NumPy only, unless the samples are batches.
+`take` serves what runs through Keras (`fit`, `evaluate`, `predict`), `collect` and `blocks` serve what needs arrays
+(`encode`, `threshold`, `fine_tune`, `export`). All make the same checks, by `check`: arrays pass it once, everything that
+yields batches passes it with every batch. Needs NumPy only, unless the samples are batches.
 """
 
 import dataclasses
@@ -26,8 +26,8 @@ _FORMS = (
 class Contract:
     """What a model accepts.
 
-    Targets must lie in [0, 1] if `unit_range`, and so must samples that are their own target. Samples that are input alone
-    may leave that range, as noise does, but must not be 8-bit pixels from 0 to 255.
+    Targets must lie in [0, 1] if `unit_range`, and so must samples that are their own target. Samples that are input
+    alone may leave that range, as noise does, but must not be 8-bit pixels from 0 to 255.
 
     Attributes:
         shape: shape of one sample.
@@ -187,8 +187,8 @@ def blocks(contract, x, y=None, sample_weight=None, *, target=True, labels="requ
     """The samples of any form one block after the other, for what need not hold them all; see `take` for the arguments.
 
     Yields:
-        (x, y, sample_weight) as `collect` returns them: an array as a whole, batches as they come, pixels of a Source or
-        a Stream by `size` samples.
+        (x, y, sample_weight) as `collect` returns them: an array as a whole, batches as they come, pixels of a Source
+        or a Stream by `size` samples.
     """
     samples = take(contract, x, y, sample_weight, target=target, labels=labels, steps_name=None, name=name)
     if isinstance(samples.x, Stream):
