@@ -119,10 +119,10 @@ def one_input_and_output(model, taker, error):
         )
 
 
-def positive_integer(name, value):
-    """Return `value` as int, or raise `ConfigError` unless it is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ConfigError(f"{name} must be a whole number of at least 1. Received: {name}={value!r}.")
+def positive_integer(name, value, least=1):
+    """Return `value` as int, or raise `ConfigError` unless it is a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ConfigError(f"{name} must be a whole number of at least {least}. Received: {name}={value!r}.")
     return int(value)
 
 

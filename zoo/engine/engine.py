@@ -11,7 +11,7 @@ import tensorflow as tf
 from zoo.core import checks
 from zoo.core.batches import TRAINING_BATCH_SIZE
 from zoo.data.stream import Stream
-from zoo.engine import compilation, inputs
+from zoo.engine import compilation, inputs, keras_internals
 from zoo.engine.chunks import Begin, Chunks, Program, StopAtNaN, chunk_length, sees_every_batch, whole_divisor
 from zoo.engine.in_memory import Resident
 from zoo.engine.streaming import Streamed
@@ -62,6 +62,12 @@ class CompiledTraining:
                 steps_per_execution=self._steps_asked or 1,
                 **keras_arguments,
             )
+
+    def recompile(self, optimizer):
+        """`compile` again with the very objects of the last time, and `optimizer`: trainable flags are read anew."""
+        arguments = keras_internals.compile_arguments(self)
+        arguments["steps_per_execution"] = self._steps_asked or "auto"
+        CompiledTraining.compile(self, optimizer, auto_scale_loss=False, **arguments)
 
     def get_compile_config(self):
         """Arguments of `compile`, as Keras stores them."""
