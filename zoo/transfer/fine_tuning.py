@@ -185,9 +185,7 @@ def _fit(model, callbacks, begin, end, total, arguments):
     """`fit` for the epochs `begin` to `end` of `total`, as a part of one training; whether that goes on."""
     keras_internals.forget_resumed_epoch(model, begin)
     with _withheld(callbacks, ["on_train_begin"] * (begin > 0) + ["on_train_end"] * (end < total)):
-        history = model.fit(
-            **arguments, initial_epoch=begin, epochs=end, callbacks=[_Epochs(total), *callbacks]
-        )
+        history = model.fit(**arguments, initial_epoch=begin, epochs=end, callbacks=[_Epochs(total), *callbacks])
     if end < total and model.stop_training:
         for callback in callbacks:
             callback.on_train_end({name: values[-1] for name, values in history.history.items()})

@@ -13,7 +13,7 @@ _FOLDS = 5
 
 
 class Labelled(NamedTuple):
-    """Labelled samples: arrays (samples, ...), int (samples,), and float weights (samples,), of which 2 counts twice."""
+    """Arrays of samples, int labels (samples,), and float weights (samples,): weight 2 counts as two samples."""
 
     x: np.ndarray
     y: np.ndarray
@@ -79,7 +79,7 @@ def choose(features: Labelled) -> str:
 
 
 def fit(kind: str, features: Labelled, epsilon: float = 0.0) -> tuple[np.ndarray, ...]:
-    """Mean and variance of features (samples, units), kernel (units, classes) and bias of a head on the normalised ones.
+    """Mean and variance of features (samples, units), and kernel (units, classes) and bias for the normalised ones.
 
     `epsilon` is added to the variance, as the layer does that normalises.
     """
