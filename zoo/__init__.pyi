@@ -26,10 +26,10 @@ from zoo.families.wrap import wrap as wrap
 from zoo.layers import corruption as corruption
 from zoo.layers import sparsity as sparsity
 from zoo.recipes.train import train as train
-from zoo.transfer.fine_tuning import classifier as classifier
+from zoo.transfer.classifier import classifier as classifier
 from zoo.transfer.fine_tuning import fine_tune as fine_tune
-from zoo.transfer.fine_tuning import freeze as freeze
-from zoo.transfer.fine_tuning import unfreeze as unfreeze
+from zoo.transfer.freezing import freeze as freeze
+from zoo.transfer.freezing import unfreeze as unfreeze
 
 __version__: str
 __all__: list[str]
