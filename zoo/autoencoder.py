@@ -11,10 +11,11 @@ from zoo.core.errors import ConfigError
 from zoo.engine import inputs
 from zoo.engine.engine import CompiledTraining
 from zoo.layers import precision
+from zoo.layers.parts import Decoder, Encoder, ZooModel
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class Autoencoder(CompiledTraining, keras.Model):
+class Autoencoder(ZooModel, CompiledTraining, keras.Model):
     """Corruption → encoder → decoder, as one `keras.Model` that learns to reproduce its input.
 
     x̃ = f(g(x)), with encoder g and decoder f; training minimises ⟨Δ(x, f(g(C(x))))⟩, where the corruption C acts in
@@ -24,8 +25,9 @@ class Autoencoder(CompiledTraining, keras.Model):
     compiled by its first `fit` or `evaluate` with the defaults of `compile`.
 
     Attributes:
-        encoder: keras.Model, float32 (batch, *input_shape) to latent features (batch, *latent_shape).
-        decoder: keras.Model, latent features back to (batch, *input_shape).
+        encoder: `Encoder`, a functional keras.Model: float32 (batch, *input_shape) to latent features
+            (batch, *latent_shape). A functional model of your own becomes one that shares its layers.
+        decoder: `Decoder`, a functional keras.Model: latent features back to (batch, *input_shape).
         corruption: list of `zoo.corruption` layers, applied in order; empty unless the family is denoising.
         sparsity: a `zoo.sparsity` object, or None.
 
@@ -38,15 +40,19 @@ class Autoencoder(CompiledTraining, keras.Model):
     Source: Michelucci, *An Introduction to Autoencoders*, arXiv 2201.03898, section 2.
     """
 
+    role = "autoencoder"
+
     def __init__(self, encoder, decoder, *, corruption=(), sparsity=None, name=None):
         precision.check()
         super().__init__(name=name)
-        self.encoder = encoder
-        self.decoder = decoder
+        self.encoder = Encoder.of(encoder)
+        self.decoder = Decoder.of(decoder)
         self.corruption = list(corruption)
         self.sparsity = sparsity
         self._config_json = None
         self.built = True  # Its parts are functional models, which have their weights from the start.
+        if isinstance(self.encoder, Encoder) and self.encoder.unit_range is None:
+            self.encoder.unit_range = self.unit_range
 
     # Shape and config
 

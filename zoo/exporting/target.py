@@ -12,8 +12,9 @@ from zoo.autoencoder import Autoencoder
 from zoo.core import checks
 from zoo.core.errors import DataError, ExportError
 from zoo.data.source import Source
+from zoo.layers.parts import Encoder, ZooModel, trained_on
 
-# The signature and the output of a functional model, by the name that the zoo gives it.
+# The signature and the output of a functional model, by its role.
 _SINGLE = {
     "encoder": ("encode", "latent"),
     "decoder": ("decode", "reconstruction"),
@@ -92,9 +93,9 @@ class ExportTarget:
             shape, dtype, input_name = model.input_shape, model.encoder.inputs[0].dtype, "image"
         else:
             _check_functional(model)
-            kind, parts = model.name if model.name in _SINGLE else "model", (model,)
+            kind, parts = model.role if isinstance(model, ZooModel) else "model", (model,)
             shape, dtype, input_name = tuple(model.input_shape[1:]), model.inputs[0].dtype, model.inputs[0].name
-            unit_range = kind in ("encoder", "classifier") and len(shape) == 3
+            unit_range = _unit_range(model, kind)
         prepare = _as_it_is
         if raw_input and dtype != "uint8":
             if kind == "decoder":
@@ -109,7 +110,7 @@ class ExportTarget:
                 return model(prepare(x), training=False)
 
             signatures = [Signature(name, input_name, output_name, shape, dtype, call, call)]
-        return cls(kind, {s.name: s for s in signatures}, parts, unit_range, _trained_on(model))
+        return cls(kind, {s.name: s for s in signatures}, parts, unit_range, trained_on(model))
 
     @property
     def default(self):
@@ -252,7 +253,7 @@ def _check_functional(model):
         raise ExportError(f"The input needs a fixed shape per sample. Received {model.input_shape[1:]}.")
 
 
-def _trained_on(model):
-    """The dataset that `zoo.load` noted on the model, or on the encoder inside it."""
-    models = (layer for layer in model._flatten_layers() if isinstance(layer, keras.Model))
-    return next((m.trained_on for m in models if getattr(m, "trained_on", None)), None)
+def _unit_range(model, kind):
+    """Whether the samples of an encoder, or of a classifier on top of one, must lie in [0, 1], as far as known."""
+    encoders = [model] if kind == "encoder" else model.layers if kind == "classifier" else []
+    return any(encoder.unit_range for encoder in encoders if isinstance(encoder, Encoder))

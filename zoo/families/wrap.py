@@ -5,6 +5,7 @@ import keras
 from zoo.autoencoder import Autoencoder
 from zoo.core import checks
 from zoo.core.errors import ConfigError, unknown_name
+from zoo.layers.parts import Decoder, Encoder
 
 
 def wrap(keras_model, latent, *, name=None):
@@ -49,13 +50,13 @@ def wrap(keras_model, latent, *, name=None):
     if features is reconstruction or features is image:
         raise ConfigError(f"Layer {latent!r} leaves nothing to encode or decode: name a layer in between.")
     try:
-        decoder = keras.Model(features, reconstruction, name="decoder")
+        decoder = Decoder(features, reconstruction, name="decoder")
     except ValueError as error:
         raise ConfigError(
             f"The output does not follow from layer {latent!r} alone (a skip connection?), so there is no decoder: name"
             " a later layer that all paths go through."
         ) from error
-    return Autoencoder(keras.Model(image, features, name="encoder"), decoder, name=name or keras_model.name)
+    return Autoencoder(Encoder(image, features, name="encoder"), decoder, name=name or keras_model.name)
 
 
 def _output_of(model, name):

@@ -11,6 +11,7 @@ from zoo.data.stream import Stream
 from zoo.engine import compilation
 from zoo.engine.engine import CompiledTraining
 from zoo.layers import corruption as corruptions
+from zoo.layers.parts import Encoder, ZooModel
 from zoo.transfer import heads
 
 # Chosen with 10 labels per class of 2,500 MNIST training images, the others as validation.
@@ -20,8 +21,10 @@ _HEADS = ("gradient", "discriminant", "regression", "auto")
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class Classifier(CompiledTraining, keras.Model):
+class Classifier(ZooModel, CompiledTraining, keras.Model):
     """The functional `keras.Model` that `zoo.classifier` returns; its `fit` runs in compiled chunks."""
+
+    role = "classifier"
 
     def fit(self, x=None, y=None, *arguments, **keras_arguments):
         """`keras.Model.fit` on arrays, a `zoo.data.Source` with labels, or a dataset of (image, label).
@@ -282,7 +285,9 @@ def _set_encoder_trainable(encoder, trainable):
 
 def _set_trainable(model, trainable, learning_rate):
     nested = [layer for layer in model.layers if isinstance(layer, keras.Model)]
-    _set_encoder_trainable(next((m for m in nested if m.name == "encoder"), nested[0] if nested else model), trainable)
+    _set_encoder_trainable(
+        next((m for m in nested if isinstance(m, Encoder)), nested[0] if nested else model), trainable
+    )
     if not model.compiled:
         return model
     config = model.get_compile_config()
