@@ -1,6 +1,7 @@
 """The one model class of the zoo."""
 
 import json
+import pathlib
 
 import keras
 import numpy as np
@@ -10,8 +11,12 @@ from zoo.core.batches import forward
 from zoo.core.errors import ConfigError
 from zoo.engine import inputs
 from zoo.engine.engine import CompiledTraining
+from zoo.layers import corruption as corruptions
 from zoo.layers import precision
-from zoo.layers.parts import Decoder, Encoder, ZooModel
+from zoo.layers import sparsity as sparsities
+from zoo.layers.parts import Decoder, Encoder, Part, ZooModel
+
+_ORIGIN = "trained_on.txt"
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -41,6 +46,7 @@ class Autoencoder(ZooModel, CompiledTraining, keras.Model):
     """
 
     role = "autoencoder"
+    _build_family = None  # `zoo.from_config`; set by the families, which stand above this module
 
     def __init__(self, encoder, decoder, *, corruption=(), sparsity=None, name=None):
         precision.check()
@@ -78,19 +84,55 @@ class Autoencoder(ZooModel, CompiledTraining, keras.Model):
     def get_config(self):
         """The JSON dictionary ``{"family": ..., **arguments}`` from which `zoo.from_config` rebuilds this model.
 
+        A model that no family built has the family "wrapped", whose arguments are Keras' own configs of the two parts.
+
         Raises:
-            ConfigError: the model was not made by one of the zoo's families.
+            ConfigError: a part has no config: it is a subclassed keras.Model, or one of its layers has none.
         """
-        if self._config_json is None:
-            raise ConfigError("This Autoencoder was not built by one of the zoo's families, so no config describes it.")
-        return json.loads(self._config_json)
+        if self._config_json is not None:
+            return json.loads(self._config_json)
+        for part in (self.encoder, self.decoder):
+            if not isinstance(part, Part):
+                raise ConfigError(
+                    "Only functional parts have a config, which describes their layers."
+                    f" Received a {type(part).__name__}: build it as keras.Model(inputs, outputs)."
+                )
+        config = {"family": "wrapped", "encoder": self.encoder.get_config(), "decoder": self.decoder.get_config()}
+        if self.corruption:
+            config["corruption"] = [corruption.describe() for corruption in self.corruption]
+        if self.sparsity is not None:
+            config["sparsity"] = self.sparsity.describe()
+        return {**config, "name": self.name}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        """The same as `zoo.from_config`."""
-        from zoo.families import from_config
+        """A model from `get_config()`, as Keras calls it for a ``.keras`` file.
 
-        return from_config(config)
+        Unlike `zoo.from_config`, it takes every layer that Keras itself would load from such a file.
+        """
+        config = dict(config)
+        if isinstance(config.get("backbone"), dict):
+            config["backbone"] = cls.from_config(config["backbone"])
+        if config.get("family") != "wrapped":
+            return cls._build_family(config)
+        return cls(
+            Encoder.from_config(config["encoder"]),
+            Decoder.from_config(config["decoder"]),
+            corruption=corruptions.get(config["corruption"]) if config.get("corruption") else (),
+            sparsity=sparsities.get(config["sparsity"]) if config.get("sparsity") else None,
+            name=config.get("name"),
+        )
+
+    def save_assets(self, directory):
+        """Write into a ``.keras`` file what is known about the weights, but is no argument of the family."""
+        if isinstance(self.encoder, Encoder) and self.encoder.trained_on:
+            (pathlib.Path(directory) / _ORIGIN).write_text(self.encoder.trained_on, encoding="utf-8")
+
+    def load_assets(self, directory):
+        """Read what `save_assets` wrote."""
+        file = pathlib.Path(directory) / _ORIGIN
+        if file.is_file():
+            self.encoder.trained_on = self.decoder.trained_on = file.read_text(encoding="utf-8")
 
     # Keras' model
 

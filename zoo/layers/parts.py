@@ -61,8 +61,17 @@ class Part(ZooModel, keras.Model):
         return cls(inputs[0], outputs[0], name=model.name, trainable=model.trainable)
 
     def get_config(self):
+        """Keras' config of a functional model, and the facts.
+
+        Raises:
+            ConfigError: a layer has no config.
+        """
         facts = {"unit_range": self.unit_range, "trained_on": self.trained_on}
-        return {**super().get_config(), **{name: fact for name, fact in facts.items() if fact is not None}}
+        try:
+            config = super().get_config()
+        except NotImplementedError as error:
+            raise ConfigError(f"This {self.role} has a layer without a config: {str(error).strip()}") from error
+        return {**config, **{name: fact for name, fact in facts.items() if fact is not None}}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
