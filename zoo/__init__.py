@@ -21,7 +21,7 @@ __version__ = "0.1.0"
 
 # Public name -> (module that defines it, attribute there; None for the module itself).
 _PUBLIC = {
-    "Autoencoder": ("zoo.families.family", "Autoencoder"),
+    "Autoencoder": ("zoo.autoencoder", "Autoencoder"),
     "Card": ("zoo.catalog.card", "Card"),
     "ExportReport": ("zoo.exporting.report", "ExportReport"),
     "ParityError": ("zoo.core.errors", "ParityError"),
@@ -56,13 +56,14 @@ _PUBLIC = {
 
 # Classes that a .keras file may name -> the module that imports them with all that they need.
 _SERIALIZABLE = {
-    "Autoencoder": "zoo.families.family",
+    "Autoencoder": "zoo.autoencoder",
     "Classifier": "zoo.transfer.fine_tuning",
     "Decoder": "zoo.layers.parts",
     "Encoder": "zoo.layers.parts",
     "KeepLargest": "zoo.layers.sparsity",
     "TiedConvolution": "zoo.layers.tied",
     "TiedDense": "zoo.layers.tied",
+    "registry": "zoo.families",  # no class, but has the `from_config` that an Autoencoder of a family needs
 }
 
 __all__ = sorted(_PUBLIC)

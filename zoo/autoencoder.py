@@ -46,7 +46,6 @@ class Autoencoder(ZooModel, CompiledTraining, keras.Model):
     """
 
     role = "autoencoder"
-    _build_family = None  # `zoo.from_config`; set by the families, which stand above this module
 
     def __init__(self, encoder, decoder, *, corruption=(), sparsity=None, name=None):
         precision.check()
@@ -114,7 +113,7 @@ class Autoencoder(ZooModel, CompiledTraining, keras.Model):
         if isinstance(config.get("backbone"), dict):
             config["backbone"] = cls.from_config(config["backbone"])
         if config.get("family") != "wrapped":
-            return cls._build_family(config)
+            return keras.saving.get_registered_object("zoo>registry").from_config(config)
         return cls(
             Encoder.from_config(config["encoder"]),
             Decoder.from_config(config["decoder"]),

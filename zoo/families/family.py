@@ -69,9 +69,6 @@ def as_backbone(backbone: Autoencoder | dict[str, Any]) -> Autoencoder:
     raise ConfigError(f"backbone must be an Autoencoder or its config. Received: {backbone!r}.")
 
 
-Autoencoder._build_family = staticmethod(registry.from_config)
-
-
 def _config_value(value, family_name, argument):
     if isinstance(value, Autoencoder):
         return value.get_config()

@@ -5,8 +5,7 @@ import keras
 from zoo.autoencoder import Autoencoder
 from zoo.core import checks
 from zoo.core.errors import ConfigError, unknown_name
-from zoo.families import builtin_layers
-from zoo.families import registry
+from zoo.families import builtin_layers, registry
 from zoo.layers.parts import Decoder, Encoder
 
 
