@@ -14,7 +14,7 @@ from zoo.engine.engine import CompiledTraining
 from zoo.layers import corruption as corruptions
 from zoo.layers import precision
 from zoo.layers import sparsity as sparsities
-from zoo.layers.parts import Decoder, Encoder, Part, ZooModel
+from zoo.layers.parts import Decoder, Encoder, Part, ZooModel, leaves
 
 _ORIGIN = "trained_on.txt"
 
@@ -96,6 +96,11 @@ class Autoencoder(ZooModel, CompiledTraining, keras.Model):
                     "Only functional parts have a config, which describes their layers."
                     f" Received a {type(part).__name__}: build it as keras.Model(inputs, outputs)."
                 )
+        if shared := [layer.name for layer in leaves(self.decoder) if layer.weights and layer in leaves(self.encoder)]:
+            raise ConfigError(
+                f"Encoder and decoder share the layer {shared[0]!r}, and no config of two parts can say so. Save the"
+                " Keras model that was wrapped, or model.save_weights('model.weights.h5')."
+            )
         config = {"family": "wrapped", "encoder": self.encoder.get_config(), "decoder": self.decoder.get_config()}
         if self.corruption:
             config["corruption"] = [corruption.describe() for corruption in self.corruption]
