@@ -10,7 +10,7 @@ import zoo
 from zoo.catalog.lookup import catalog_directory
 from zoo.catalog.readme import readme as card_text
 from zoo.core import files
-from zoo.exporting import runtime
+from zoo.exporting.formats import FORMATS
 from zoo.recipes import golden
 from zoo.recipes.recipe import read_recipe
 
@@ -164,7 +164,7 @@ class ZooTest:
         ]
         for name, file in report.files.items():
             path = directory / file.file
-            opened = runtime.open_format(name, path)
+            opened = FORMATS[name].open(path)
             expected = {s: r for s, r in references.items() if name != "onnx" or s != "decode" or len(references) == 1}
             assert next(iter(opened.signatures)) == next(iter(expected))
             assert set(opened.signatures) == set(expected) == set(file.signatures)
@@ -180,7 +180,7 @@ class ZooTest:
             assert stored["files"][name]["sha256"] == files.sha256(path) == file.sha256
             assert file.operators
             assert not any("Flex" in operator for operator in file.operators)
-        assert runtime.LiteRT(directory / "model.tflite").signatures[next(iter(references))].batch_size == 1
+        assert FORMATS["tflite"].open(directory / "model.tflite").signatures[next(iter(references))].batch_size == 1
         return report
 
     @staticmethod

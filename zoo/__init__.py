@@ -15,6 +15,8 @@ Public names are imported on first use, so that ``import zoo`` and everything th
 
 import importlib
 
+from zoo.core import keras_registry
+
 __version__ = "0.1.0"
 
 # Public name -> (module that defines it, attribute there; None for the module itself).
@@ -42,6 +44,7 @@ _PUBLIC = {
     "lite": ("zoo.lite", None),
     "load": ("zoo.catalog.load", "load"),
     "load_encoder": ("zoo.catalog.load", "load_encoder"),
+    "load_model": ("zoo.catalog.keras_file", "load_model"),
     "save": ("zoo.catalog.save", "save"),
     "sparse": ("zoo.families.sparse", "sparse"),
     "sparsity": ("zoo.layers.sparsity", None),
@@ -51,7 +54,20 @@ _PUBLIC = {
     "wrap": ("zoo.families.wrap", "wrap"),
 }
 
+# Classes that a .keras file may name -> the module that imports them with all that they need.
+_SERIALIZABLE = {
+    "Autoencoder": "zoo.autoencoder",
+    "Classifier": "zoo.transfer.classifier",
+    "Decoder": "zoo.layers.parts",
+    "Encoder": "zoo.layers.parts",
+    "KeepLargest": "zoo.layers.sparsity",
+    "TiedConvolution": "zoo.layers.tied",
+    "TiedDense": "zoo.layers.tied",
+    "registry": "zoo.families",  # no class, but has the `from_config` that an Autoencoder of a family needs
+}
+
 __all__ = sorted(_PUBLIC)
+keras_registry.register("zoo", _SERIALIZABLE)
 
 
 def __getattr__(name):

@@ -4,6 +4,7 @@ from zoo import data as data
 from zoo import lite as lite
 from zoo.autoencoder import Autoencoder as Autoencoder
 from zoo.catalog.card import Card as Card
+from zoo.catalog.keras_file import load_model as load_model
 from zoo.catalog.load import load as load
 from zoo.catalog.load import load_encoder as load_encoder
 from zoo.catalog.lookup import card as card

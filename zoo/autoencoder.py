@@ -1,6 +1,7 @@
 """The one model class of the zoo."""
 
 import json
+import pathlib
 
 import keras
 import numpy as np
@@ -10,11 +11,16 @@ from zoo.core.batches import BATCH_SIZE, forward
 from zoo.core.errors import ConfigError
 from zoo.engine import inputs, weights
 from zoo.engine.engine import CompiledTraining
+from zoo.layers import corruption as corruptions
 from zoo.layers import precision
+from zoo.layers import sparsity as sparsities
+from zoo.layers.parts import Decoder, Encoder, Part, ZooModel, leaves
+
+_ORIGIN = "trained_on.txt"
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class Autoencoder(CompiledTraining, keras.Model):
+class Autoencoder(ZooModel, CompiledTraining, keras.Model):
     """Corruption → encoder → decoder, as one `keras.Model` that learns to reproduce its input.
 
     x̃ = f(g(x)), with encoder g and decoder f; training minimises ⟨Δ(x, f(g(C(x))))⟩, where the corruption C acts in
@@ -24,8 +30,9 @@ class Autoencoder(CompiledTraining, keras.Model):
     compiled by its first `fit` or `evaluate` with the defaults of `compile`.
 
     Attributes:
-        encoder: keras.Model, float32 (batch, *input_shape) to latent features (batch, *latent_shape).
-        decoder: keras.Model, latent features back to (batch, *input_shape).
+        encoder: `Encoder`, a functional keras.Model: float32 (batch, *input_shape) to latent features
+            (batch, *latent_shape). A functional model of your own becomes one that shares its layers.
+        decoder: `Decoder`, a functional keras.Model: latent features back to (batch, *input_shape).
         corruption: list of `zoo.corruption` layers, applied in order; empty unless the family is denoising.
         sparsity: a `zoo.sparsity` object, or None.
 
@@ -38,15 +45,19 @@ class Autoencoder(CompiledTraining, keras.Model):
     Source: Michelucci, *An Introduction to Autoencoders*, arXiv 2201.03898, section 2.
     """
 
+    role = "autoencoder"
+
     def __init__(self, encoder, decoder, *, corruption=(), sparsity=None, name=None):
         precision.check()
         super().__init__(name=name)
-        self.encoder = encoder
-        self.decoder = decoder
+        self.encoder = Encoder.of(encoder)
+        self.decoder = Decoder.of(decoder)
         self.corruption = list(corruption)
         self.sparsity = sparsity
         self._config_json = None
         self.built = True  # Its parts are functional models, which have their weights from the start.
+        if isinstance(self.encoder, Encoder) and self.encoder.unit_range is None:
+            self.encoder.unit_range = self.unit_range
 
     # Shape and config
 
@@ -77,19 +88,60 @@ class Autoencoder(CompiledTraining, keras.Model):
     def get_config(self):
         """The JSON dictionary ``{"family": ..., **arguments}`` from which `zoo.from_config` rebuilds this model.
 
+        A model that no family built has the family "wrapped", whose arguments are Keras' own configs of the two parts.
+
         Raises:
-            ConfigError: the model was not made by one of the zoo's families.
+            ConfigError: a part has no config: it is a subclassed keras.Model, or one of its layers has none.
         """
-        if self._config_json is None:
-            raise ConfigError("This Autoencoder was not built by one of the zoo's families, so no config describes it.")
-        return json.loads(self._config_json)
+        if self._config_json is not None:
+            return json.loads(self._config_json)
+        for part in (self.encoder, self.decoder):
+            if not isinstance(part, Part):
+                raise ConfigError(
+                    "Only functional parts have a config, which describes their layers."
+                    f" Received a {type(part).__name__}: build it as keras.Model(inputs, outputs)."
+                )
+        if shared := [layer.name for layer in leaves(self.decoder) if layer.weights and layer in leaves(self.encoder)]:
+            raise ConfigError(
+                f"Encoder and decoder share the layer {shared[0]!r}, and no config of two parts can say so. Save the"
+                " Keras model that was wrapped, or model.save_weights('model.weights.h5')."
+            )
+        config = {"family": "wrapped", "encoder": self.encoder.get_config(), "decoder": self.decoder.get_config()}
+        if self.corruption:
+            config["corruption"] = [corruption.describe() for corruption in self.corruption]
+        if self.sparsity is not None:
+            config["sparsity"] = self.sparsity.describe()
+        return {**config, "name": self.name}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        """The same as `zoo.from_config`."""
-        from zoo.families import from_config
+        """A model from `get_config()`, as Keras calls it for a ``.keras`` file.
 
-        return from_config(config)
+        Unlike `zoo.from_config`, it takes every layer that Keras itself would load from such a file.
+        """
+        config = dict(config)
+        if isinstance(config.get("backbone"), dict):
+            config["backbone"] = cls.from_config(config["backbone"])
+        if config.get("family") != "wrapped":
+            return keras.saving.get_registered_object("zoo>registry").from_config(config)
+        return cls(
+            Encoder.from_config(config["encoder"]),
+            Decoder.from_config(config["decoder"]),
+            corruption=corruptions.get(config["corruption"]) if config.get("corruption") else (),
+            sparsity=sparsities.get(config["sparsity"]) if config.get("sparsity") else None,
+            name=config.get("name"),
+        )
+
+    def save_assets(self, directory):
+        """Write into a ``.keras`` file what is known about the weights, but is no argument of the family."""
+        if isinstance(self.encoder, Encoder) and self.encoder.trained_on:
+            (pathlib.Path(directory) / _ORIGIN).write_text(self.encoder.trained_on, encoding="utf-8")
+
+    def load_assets(self, directory):
+        """Read what `save_assets` wrote."""
+        file = pathlib.Path(directory) / _ORIGIN
+        if file.is_file():
+            self.encoder.trained_on = self.decoder.trained_on = file.read_text(encoding="utf-8")
 
     # Keras' model
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from zoo.core import checks
 from zoo.core.errors import ConfigError, DataError, DataNotFoundError, ExportError
-from zoo.exporting.runtime import LiteRT, OnnxRuntime
+from zoo.exporting.formats import FORMATS
 
-_RUNTIMES = {".tflite": LiteRT, ".onnx": OnnxRuntime}
+_RUNTIMES = {".tflite": FORMATS["tflite"].open, ".onnx": FORMATS["onnx"].open}
 
 
 def load(path, *, threads=1):

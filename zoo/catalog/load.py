@@ -10,6 +10,7 @@ from zoo.catalog.lookup import find
 from zoo.core import files
 from zoo.core.errors import IntegrityError
 from zoo.families import from_config
+from zoo.layers.parts import Encoder
 
 
 def load(name_or_directory, *, weights=True):
@@ -41,7 +42,7 @@ def load(name_or_directory, *, weights=True):
     if not weights:
         return model
     # What zoo.export calibrates and measures on where it is given no samples.
-    model.trained_on = model.encoder.trained_on = card.dataset.name
+    model.encoder.trained_on = model.decoder.trained_on = card.dataset.name
     path = directory / WEIGHTS
     verify(path, card)
     if model.count_params() != card.parameters:
@@ -98,8 +99,8 @@ def load_encoder(name_or_directory, *, trainable=True, raw_input=False):
     if not raw_input:
         return encoder
     pixels = keras.Input(encoder.input_shape[1:], dtype="uint8", name="pixels")
-    raw = keras.Model(pixels, encoder(layers.Rescaling(1 / 255)(pixels)), name="encoder")
-    raw.trainable, raw.trained_on = trainable, encoder.trained_on
+    raw = Encoder(pixels, encoder(layers.Rescaling(1 / 255)(pixels)), name="encoder")
+    raw.trainable, raw.trained_on, raw.unit_range = trainable, encoder.trained_on, encoder.unit_range
     return raw
 
 

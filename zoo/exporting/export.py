@@ -1,23 +1,26 @@
 """`zoo.export`: write every format, run each file in its own runtime, compare, report."""
 
 import dataclasses
-import importlib
 import warnings
 
 from zoo.core import checks, files
 from zoo.core.errors import ExportError, unknown_name
-from zoo.core.terminal import native_errors_hidden
-from zoo.exporting.report import FORMATS, REPORT, ExportedFile, ExportReport
+from zoo.exporting import metadata, precision, task
+from zoo.exporting.comparison import Comparison
+from zoo.exporting.formats import FORMATS
+from zoo.exporting.quantization import Quantization, test_samples
+from zoo.exporting.report import REPORT, ExportReport
+from zoo.exporting.target import ExportTarget, check
 
 _SAMPLES = 64
 
 
 @dataclasses.dataclass(frozen=True)
-class _Plan:
-    """What every format is told beside the target: batch of the .tflite file, quantization, metadata text."""
+class Plan:
+    """What a format is written with: batch size of the .tflite file, quantization, metadata text."""
 
     batch_size: int
-    quantization: object
+    quantization: Quantization
     metadata: str
 
 
@@ -55,7 +58,7 @@ def export(
             weights; "int8": int8 weights and activations, the score still computed in float32.
         calibration: for int8: array (samples, *input shape) of what the model will see, a `zoo.data.Source`, or the
             name of a dataset. At least 1,000 samples are wanted; by default 1,000 training samples of the dataset of
-            the set's card (for a classifier, its encoder's: pass your own images if they differ).
+            the model's card (for a classifier, its encoder's: pass your own images if they differ).
         integer_io: for int8: None for float32 inputs and outputs, or "uint8" for integers that the file's scale and
             zero point translate; a score stays float32.
         raw_input: take uint8 pixels in [0, 255]; the division by 255 becomes part of the files.
@@ -65,7 +68,7 @@ def export(
             that is above 1. A quantised file is compared with it only if it is given; otherwise only a file that is
             useless is refused, and the report names what got worse.
         samples: what to compare on, in any of the forms of `calibration`; labels of a Source serve the task metrics. By
-            default 2,000 test samples of the dataset of the set's card for a quantised file (where it has none: the
+            default 2,000 test samples of the dataset of the model's card for a quantised file (where it has none: the
             calibration samples), and 64 handwritten digits, brought to the model's input shape and without task
             metrics, for any other.
         anomalies: samples that count as anomalies, in any of the same forms: the report then has anomaly_auroc.
@@ -95,11 +98,9 @@ def export(
         raise ExportError(f"No format to export to. Choose among {', '.join(FORMATS)}.")
     batch_size = checks.positive_integer("batch_size", batch_size)
 
-    from zoo.exporting import metadata
-    from zoo.exporting import quantization as quantizing
-    from zoo.exporting import target as graph
-
-    target = graph.ExportTarget.of(model, raw_input)
+    check(model)
+    model, policy = precision.in_float32(model)
+    target = ExportTarget.of(model, raw_input)
     for name, given in (("threshold", threshold), ("anomalies", anomalies)):
         if given is not None and target.kind != "autoencoder":
             raise ExportError(f"{name} goes with the score of an Autoencoder. Received: {target.kind}.")
@@ -107,27 +108,32 @@ def export(
         threshold = checks.in_range("threshold", threshold, 0, float("inf"))
     if quantization is not None and "tflite" not in formats:
         raise ExportError(f"quantization is for the format 'tflite'. Received formats {formats}.")
-    quantized = quantizing.Quantization.of(target, quantization, calibration, integer_io, force)
+    quantized = Quantization.of(target, quantization, calibration, integer_io, force)
     compared_on = _task_samples(target, samples, quantized)
     samples, labels = (target.any_samples(_SAMPLES), None) if compared_on is None else compared_on
     if anomalies is not None:
         if compared_on is None:
-            raise ExportError("anomalies are told from normal samples: pass samples= as well.")
+            raise ExportError("anomalies are compared with normal samples: pass samples= as well.")
         anomalies, _ = target.samples(anomalies, "test", "anomalies")
-    plan = _Plan(batch_size, quantized, metadata.text_of(target, threshold))
+    plan = Plan(batch_size, quantized, metadata.text_of(target, threshold))
     # Digits are good for comparing numbers, but they are not what the model is for.
-    task = None if compared_on is None else {"labels": labels, "anomalies": anomalies, "threshold": threshold}
-    compared = _Comparison(target, samples, task, tolerance)
+    known = None if compared_on is None else {"labels": labels, "anomalies": anomalies, "threshold": threshold}
+
+    def in_float64():
+        return ExportTarget.of(precision.copied(model, "float64"), raw_input)
+
+    compared = Comparison(target, in_float64, samples, known, tolerance)
     with files.staged(directory) as staging:
         written, worse = {}, ()
         for name in formats:
-            path = staging / FORMATS[name]
-            float32_bytes = importlib.import_module(f"zoo.exporting.{name}").write(target, path, plan)
+            path = staging / FORMATS[name].file
+            float32_bytes = FORMATS[name].write(target, path, plan)
             mode = quantized.mode if name == "tflite" else None
-            written[name] = compared.with_keras(name, path, mode, float32_bytes)
-            worse += compared.losses(written[name])
+            written[name] = file = compared.with_keras(name, path, mode, float32_bytes)
+            worse += task.degradations(file.file, file.metrics) if mode else ()
         report = ExportReport(
             model=target.kind,
+            dtype_policy=policy or "float32",
             input=target.describe(),
             samples=len(samples),
             calibration=quantized.describe(),
@@ -143,8 +149,6 @@ def export(
 
 def _task_samples(target, given, quantized):
     """(samples, labels or None) of what the model is for: given, or drawn to measure a quantised file; else None."""
-    from zoo.exporting.quantization import test_samples
-
     if given is None and quantized.mode is not None:
         given = test_samples(target)
         if given is None and quantized.calibration:
@@ -152,54 +156,3 @@ def _task_samples(target, given, quantized):
         elif given is not None and target.kind == "classifier":
             given = dataclasses.replace(given, labels=None)  # those of the encoder's dataset, not of this classifier
     return None if given is None else target.samples(given, "test")
-
-
-class _Comparison:
-    """The Keras model's outputs and metrics, computed once, and every file beside them."""
-
-    def __init__(self, target, samples, task, tolerance):
-        self._inputs = target.inputs(samples)
-        self._references = {name: s.run(self._inputs[name]) for name, s in target.signatures.items()}
-        self._task = task
-        self._tolerance = tolerance
-        self._before = self._metrics(self._references, lambda name, x: target.signatures[name].run(x))
-
-    def with_keras(self, name, path, mode, float32_bytes):
-        """The `ExportedFile` of a written file; raises `ParityError` if it does not compute what Keras computes."""
-        from zoo.exporting import parity, runtime
-
-        operators = runtime.refuse_foreign(name, path)
-        with native_errors_hidden():  # LiteRT tells of its delegate
-            opened = runtime.open_format(name, path)
-        outputs = {signature: opened.run(signature, self._inputs[signature]) for signature in opened.signatures}
-        differences = parity.check(
-            name, opened.signatures, outputs, self._references, self._tolerance, mode is not None
-        )
-        after = self._metrics(outputs, opened.run)
-        first = next(iter(differences.values()))
-        size = files.size_bytes(path)
-        return ExportedFile(
-            file=FORMATS[name],
-            size_bytes=size,
-            sha256=files.sha256(path),
-            quantization=mode,
-            size_ratio=None if float32_bytes is None else size / float32_bytes,
-            max_difference=first.max_difference,
-            mean_difference=first.mean_difference,
-            tolerance=first.tolerance,
-            signatures=differences,
-            metrics={key: {"before": self._before[key], "after": value} for key, value in after.items()},
-            operators=operators,
-        )
-
-    @staticmethod
-    def losses(file):
-        """Sentences on what a file lost by quantisation."""
-        from zoo.exporting import task
-
-        return task.losses(file.file, file.metrics) if file.quantization else ()
-
-    def _metrics(self, outputs, run):
-        from zoo.exporting import task
-
-        return {} if self._task is None else task.metrics(outputs, self._references, self._inputs, run, **self._task)

@@ -3,8 +3,6 @@
 import dataclasses
 import json
 
-# Format -> file (or directory) inside the export directory.
-FORMATS = {"saved_model": "saved_model", "tflite": "model.tflite", "onnx": "model.onnx"}
 REPORT = "report.json"
 
 
@@ -17,6 +15,7 @@ class Difference:
         max_difference: largest absolute difference of an output value.
         mean_difference: mean absolute difference.
         tolerance: what `max_difference` was compared with; None for a quantised file without a given tolerance.
+        reason: where the tolerance comes from.
     """
 
     input: str
@@ -24,6 +23,7 @@ class Difference:
     max_difference: float
     mean_difference: float
     tolerance: float | None
+    reason: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +61,7 @@ class ExportReport:
 
     Attributes:
         model: what was exported: "autoencoder", "encoder", "decoder", "classifier" or "model".
+        dtype_policy: Keras' dtype policy of the model; the files compute in float32, or in what they are quantised to.
         input: {"name", "shape", "dtype", "output"} of the default signature: shape of one sample; "output" is the
             output's name in every format.
         samples: number of real samples that the files were compared on.
@@ -71,6 +72,7 @@ class ExportReport:
     """
 
     model: str
+    dtype_policy: str
     input: dict
     samples: int
     calibration: dict | None

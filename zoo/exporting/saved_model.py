@@ -1,7 +1,5 @@
 """SavedModel: for TensorFlow Serving and everything else that loads it."""
 
-import keras
-
 from zoo.core.errors import ExportError
 from zoo.exporting.metadata import SAVED_MODEL_FILE
 
@@ -18,6 +16,8 @@ def write(target, path, plan):
 
 def write_signatures(target, path, batch_size):
     """Write a SavedModel whose signatures take `batch_size` samples, or any number for None."""
+    import keras
+
     if keras.backend.backend() != "tensorflow":
         raise ExportError(
             "Export needs Keras on TensorFlow: set KERAS_BACKEND=tensorflow, then load the same weights."
@@ -29,3 +29,17 @@ def write_signatures(target, path, batch_size):
     for name, signature in target.signatures.items():
         archive.add_endpoint(name, signature.function(), input_signature=[signature.specification(batch_size)])
     archive.write_out(str(path), verbose=False)
+
+
+def operators(path):
+    """Sorted names of the operators in a SavedModel."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    proto = SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    library = proto.meta_graphs[0].graph_def.library
+    return tuple(sorted({node.op for function in library.function for node in function.node_def}))
+
+
+def is_foreign(name):
+    """TensorFlow has every operator that it writes."""
+    return False

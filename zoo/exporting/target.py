@@ -1,63 +1,25 @@
-"""What is exported: named signatures that share one set of weights."""
+"""What is exported: a model, reduced to named signatures that share one set of weights."""
 
 import dataclasses
-from collections.abc import Callable
 
 import keras
 import numpy as np
-from keras import layers, ops
 
 from zoo import data
 from zoo.autoencoder import Autoencoder
 from zoo.core import checks
 from zoo.core.errors import DataError, ExportError
 from zoo.data.source import Source
+from zoo.exporting.folding import with_folded_latent
+from zoo.exporting.signatures import Signature, as_it_is, scaled, verbs
+from zoo.layers.parts import Encoder, Part, ZooModel, leaves, trained_on
 
-# The signature and the output of a functional model, by the name that the zoo gives it.
+# The signature and the output of a model with one computation, by its role.
 _SINGLE = {
     "encoder": ("encode", "latent"),
     "decoder": ("decode", "reconstruction"),
     "classifier": ("classify", "probabilities"),
 }
-_BATCH = 256
-
-
-@dataclasses.dataclass(frozen=True)
-class Signature:
-    """One computation of an exported file, found by its name in every format.
-
-    Attributes:
-        name: "encode", "decode", "reconstruct", "score", "classify" or "serve".
-        input_name, output_name: names of its input and its output.
-        shape: shape of one input sample.
-        dtype: dtype of the input, "float32" or "uint8".
-        call: what is exported: function from a batch (samples, *shape) to its outputs (samples, ...), without training
-            behaviour.
-        reference: the same as the model itself computes it, to compare with.
-    """
-
-    name: str
-    input_name: str
-    output_name: str
-    shape: tuple
-    dtype: str
-    call: Callable
-    reference: Callable
-
-    def function(self):
-        """A TensorFlow function from the input tensor to ``{output_name: tensor}``."""
-        return lambda x: {self.output_name: self.call(x)}
-
-    def specification(self, batch_size):
-        """The TensorFlow input signature; `batch_size` None leaves the batch free."""
-        import tensorflow as tf
-
-        return tf.TensorSpec((batch_size, *self.shape), self.dtype, name=self.input_name)
-
-    def run(self, samples):
-        """Keras' own outputs for `samples`, as the reference."""
-        batches = [self.reference(samples[i : i + _BATCH]) for i in range(0, len(samples), _BATCH)]
-        return np.concatenate([ops.convert_to_numpy(batch) for batch in batches])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +31,7 @@ class ExportTarget:
         signatures: dict of name to `Signature`; the first one is the default.
         parts: the functional models that hold the weights.
         unit_range: whether float samples must lie in [0, 1].
-        dataset: name of the dataset that the pretrained set was trained on, or None.
+        dataset: name of the dataset that the pretrained model was trained on, or None.
     """
 
     kind: str
@@ -80,10 +42,10 @@ class ExportTarget:
 
     @classmethod
     def of(cls, model, raw_input=False):
-        """The target for a model; raises `ExportError` for what cannot be exported.
+        """The target for a model; raises `ExportError` for raw pixels of a decoder.
 
         Args:
-            model: Autoencoder, or a functional keras.Model with one input and one output.
+            model: what has passed `check`.
             raw_input: take uint8 pixels, divided by 255 inside the graph.
         """
         if isinstance(model, Autoencoder):
@@ -91,25 +53,29 @@ class ExportTarget:
             kind, parts, unit_range = "autoencoder", (encoder, model.decoder), model.unit_range
             shape, dtype, input_name = model.input_shape, model.encoder.inputs[0].dtype, "image"
         else:
-            _check_functional(model)
-            kind, parts = model.name if model.name in _SINGLE else "model", (model,)
+            kind, parts = model.role if isinstance(model, ZooModel) else "model", (model,)
             shape, dtype, input_name = tuple(model.input_shape[1:]), model.inputs[0].dtype, model.inputs[0].name
-            unit_range = kind in ("encoder", "classifier") and len(shape) == 3
-        prepare = _as_it_is
+            unit_range = _unit_range(model, kind)
+        prepare = as_it_is
         if raw_input and dtype != "uint8":
             if kind == "decoder":
                 raise ExportError("raw_input=True takes pixels. Received a decoder, whose input are latent features.")
-            dtype, input_name, prepare = "uint8", "pixels", _scaled
+            dtype, input_name, prepare = "uint8", "pixels", scaled
         if kind == "autoencoder":
-            signatures = _verbs(model, encoder, input_name, dtype, prepare)
+            computations = verbs(model, encoder, input_name, dtype, prepare)
         else:
             name, output_name = _SINGLE.get(kind, ("serve", "output"))
 
             def call(x):
                 return model(prepare(x), training=False)
 
-            signatures = [Signature(name, input_name, output_name, shape, dtype, call, call)]
-        return cls(kind, {s.name: s for s in signatures}, parts, unit_range, _trained_on(model))
+            computations = [Signature(name, input_name, output_name, shape, dtype, call, call)]
+        return cls(kind, {s.name: s for s in computations}, parts, unit_range, trained_on(model))
+
+    @property
+    def layers(self) -> list:
+        """The layers of all parts, without the models that contain them."""
+        return [layer for part in self.parts for layer in leaves(part)]
 
     @property
     def default(self):
@@ -165,7 +131,7 @@ class ExportTarget:
         return given.astype(self.dtype, copy=False), labels
 
     def inputs(self, samples):
-        """What each signature takes, by its name: `samples`, and for "decode" beside "encode" their latent features."""
+        """What each signature takes, by its name: `samples`, but their latent features for an autoencoder's "decode"."""
         inputs = dict.fromkeys(self.signatures, samples)
         if self.kind == "autoencoder":
             inputs["decode"] = self.signatures["encode"].run(samples)
@@ -177,71 +143,18 @@ class ExportTarget:
         return samples
 
 
-def _verbs(model, folded_encoder, input_name, dtype, prepare):
-    """The signatures of an Autoencoder; corruption is in none of them."""
-    exported = _calls(folded_encoder, model.decoder, prepare)
-    references = _calls(model.encoder, model.decoder, prepare)
-    takes = {
-        "reconstruct": (input_name, "reconstruction", model.input_shape, dtype),
-        "encode": (input_name, "latent", model.input_shape, dtype),
-        "decode": ("latent", "reconstruction", model.latent_shape, "float32"),
-        "score": (input_name, "score", model.input_shape, dtype),
-    }
-    return [Signature(name, *details, exported[name], references[name]) for name, details in takes.items()]
+def check(model) -> None:
+    """Raise `ExportError` for what cannot be exported at all."""
+    import tensorflow as tf
 
-
-def _calls(encoder, decoder, prepare):
-    def encode(x):
-        return encoder(prepare(x), training=False)
-
-    def decode(latent):
-        return decoder(latent, training=False)
-
-    def reconstruct(x):
-        return decode(encode(x))
-
-    def score(x):
-        errors = ops.square(prepare(x) - reconstruct(x))
-        return ops.mean(errors, axis=tuple(range(1, len(errors.shape))))
-
-    return {"reconstruct": reconstruct, "encode": encode, "decode": decode, "score": score}
-
-
-def with_folded_latent(encoder):
-    """The encoder with the batch normalisation of a linear dense latent layer folded into that layer's weights.
-
-    TFLite's converter folds every normalisation, but this one, with nothing nonlinear after it, into whichever dense
-    layer comes next: backwards where the graph ends, forwards where the decoder follows. Each signature would then have
-    its own copy of the latent layer's kernel, the largest of a convolutional encoder.
-    """
-    chain = encoder.layers[-3:]
-    kinds = (layers.Dense, layers.BatchNormalization, layers.Activation)
-    if [type(layer) for layer in chain] != list(kinds):
-        return encoder
-    dense, normalization, activation = chain
-    if {dense.activation, activation.activation} != {keras.activations.linear}:
-        return encoder
-    weights = normalization.get_weights()
-    gamma = weights.pop(0) if normalization.scale else 1.0
-    beta = weights.pop(0) if normalization.center else 0.0
-    mean, variance = weights
-    factor = gamma / np.sqrt(variance + normalization.epsilon)
-    folded = layers.Dense(dense.units, name=dense.name)
-    model = keras.Model(encoder.input, folded(dense.input), name=encoder.name)
-    bias = dense.bias.numpy() if dense.use_bias else 0.0
-    folded.set_weights([dense.kernel.numpy() * factor, (bias - mean) * factor + beta])
-    return model
-
-
-def _as_it_is(x):
-    return x
-
-
-def _scaled(pixels):
-    return ops.cast(pixels, "float32") * (1 / 255)
-
-
-def _check_functional(model):
+    if tf.distribute.has_strategy():
+        raise ExportError(
+            "zoo.export does not work inside the scope of a tf.distribute strategy: call it after the with block."
+        )
+    if isinstance(model, Autoencoder):
+        if not all(isinstance(part, Part) for part in (model.encoder, model.decoder)):
+            raise ExportError("The encoder and the decoder must be functional: built as keras.Model(inputs, outputs).")
+        return
     if not isinstance(model, keras.Model) or not hasattr(model, "input_shape"):
         raise ExportError(
             "zoo.export takes an Autoencoder, an encoder, a classifier or another functional keras.Model."
@@ -252,7 +165,7 @@ def _check_functional(model):
         raise ExportError(f"The input needs a fixed shape per sample. Received {model.input_shape[1:]}.")
 
 
-def _trained_on(model):
-    """The dataset that `zoo.load` noted on the model, or on the encoder inside it."""
-    models = (layer for layer in model._flatten_layers() if isinstance(layer, keras.Model))
-    return next((m.trained_on for m in models if getattr(m, "trained_on", None)), None)
+def _unit_range(model, kind):
+    """Whether the samples of an encoder, or of a classifier on top of one, must lie in [0, 1], as far as known."""
+    encoders = [model] if kind == "encoder" else model.layers if kind == "classifier" else []
+    return any(encoder.unit_range for encoder in encoders if isinstance(encoder, Encoder))

@@ -1,4 +1,4 @@
-"""What an exported file is worth for its task, beside the Keras model that it came from."""
+"""What an exported file is worth for its task, compared with the Keras model that it came from."""
 
 import numpy as np
 
@@ -57,7 +57,7 @@ def _neighbours(latent, labels):
     return {"knn_accuracy": knn_accuracy(latent[::2], labels[::2], latent[1::2], labels[1::2])}
 
 
-def losses(file, measured):
+def degradations(file, measured):
     """Sentences on the metrics of a quantised file that are clearly worse than Keras'.
 
     Args:

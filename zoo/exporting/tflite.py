@@ -6,7 +6,6 @@ import re
 import tempfile
 import warnings
 
-import keras
 import numpy as np
 
 from zoo.core.errors import ExportError
@@ -44,6 +43,22 @@ def write(target, path, plan):
             raise ExportError(_refusal(target, str(error))) from error
     path.write_bytes(content)
     return len(unquantized) if quantized else None
+
+
+def operators(path):
+    """Sorted names of the operators in a .tflite file; those of Flex and custom operators are their own."""
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.read_model(str(path))
+    used = {operator.opcodeIndex for graph in model.subgraphs for operator in graph.operators}
+    custom = {index: model.operatorCodes[index].customCode for index in used}
+    names = {code.decode() if code else flatbuffer_utils.opcode_to_name(model, i) for i, code in custom.items()}
+    return tuple(sorted(names))
+
+
+def is_foreign(name):
+    """Whether an operator is not one of TFLite's own, whose names are upper case."""
+    return name.upper() != name
 
 
 def _converted(target, saved_model, plan=None):
@@ -88,7 +103,9 @@ def _dense_scales_are_large(target):
     An expansion of 16 latent features to 3,136 units has as many bytes of scales as of weights: one scale for the whole
     kernel then, which costs the error about a thousandth.
     """
-    every = [layer for part in target.parts for layer in part._flatten_layers() if not isinstance(layer, keras.Model)]
+    import keras
+
+    every = target.layers
     # A float32 scale and an int64 zero point of the kernel, a float32 scale of the bias.
     scales = 16 * sum(layer.units for layer in every if isinstance(layer, keras.layers.Dense))
     weights = sum(layer.count_params() for layer in every)
@@ -106,15 +123,15 @@ def _batches(target, plan):
 
 def _refusal(target, message):
     """What to tell of a converter's error: the operator, and the layers that need it."""
-    layers = [layer for part in target.parts for layer in part._flatten_layers() if not isinstance(layer, keras.Model)]
+    layers = target.layers
     # Locations in the message are paths such as "encoder_1/erfinv_2/Erfinv", with layer names and a count of calls.
     named = [layer for layer in layers if re.search(rf"[/\"]{re.escape(layer.name)}(_\d+)?/", message)]
     operators = sorted(set(re.findall(r"'?tf\.(\w+)'? op is neither a custom op nor a flex op", message)))
-    told = ", ".join(sorted({f"{layer.name} ({type(layer).__name__})" for layer in named or layers}))
+    described = ", ".join(sorted({f"{layer.name} ({type(layer).__name__})" for layer in named or layers}))
     if not operators:
-        return f"This model cannot be converted to TFLite; its layers are {told}. The converter says: {message[:300]}"
+        return f"TFLite's converter refuses this model, whose layers are {described}. It says: {message[:300]}"
     where = "in the layer" if named else "in one of the layers"
-    return f"TFLite lacks the operator {', '.join(operators)}, {where} {told}: phones cannot run this model."
+    return f"TFLite lacks the operator {', '.join(operators)}, {where} {described}: phones cannot run this model."
 
 
 @contextlib.contextmanager

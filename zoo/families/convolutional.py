@@ -13,6 +13,7 @@ from zoo.core.errors import ConfigError
 from zoo.families.activations import activation_name
 from zoo.families.blocks import block
 from zoo.families.family import family
+from zoo.layers.parts import Decoder, Encoder
 from zoo.layers.tied import TiedConvolution, TiedDense
 
 
@@ -116,7 +117,7 @@ def convolutional(
         features = layers.Dense(positive_integer("latent_dim", latent_dim), name="features")
         x = layers.Flatten(data_format="channels_last", name="flatten")(x)
         x = block(x, features, latent_activation, batch_normalization)
-    encoder = keras.Model(image, x, name="encoder")
+    encoder = Encoder(image, x, name="encoder")
 
     x = latent = keras.Input(x.shape[1:], name="latent")
     if latent_dim is not None:
@@ -142,7 +143,7 @@ def convolutional(
         x = convolution(
             "Conv", input_shape[-1], strides=1, padding="same", activation=output_activation, name="output"
         )(x)
-    return Autoencoder(encoder, keras.Model(latent, x, name="decoder"), name=name)
+    return Autoencoder(encoder, Decoder(latent, x, name="decoder"), name=name)
 
 
 def _layer(kind, axes):

@@ -11,6 +11,7 @@ from zoo.core.checks import positive_integer, positive_integers
 from zoo.families.activations import activation_name
 from zoo.families.blocks import block
 from zoo.families.family import family
+from zoo.layers.parts import Decoder, Encoder
 from zoo.layers.tied import TiedDense
 
 
@@ -67,7 +68,7 @@ def feed_forward(
         x = block(x, source, activation, batch_normalization)
     sources.append(layers.Dense(units[-1], name="features"))
     x = block(x, sources[-1], latent_activation, batch_normalization)
-    encoder = keras.Model(image, x, name="encoder")
+    encoder = Encoder(image, x, name="encoder")
 
     def dense(size, name):
         return TiedDense(sources.pop(), name=name) if tied_weights else layers.Dense(size, name=name)
@@ -80,4 +81,4 @@ def feed_forward(
     x = output(x)
     if len(input_shape) > 1:
         x = layers.Reshape(input_shape, name="reshape")(x)
-    return Autoencoder(encoder, keras.Model(latent, x, name="decoder"), name=name)
+    return Autoencoder(encoder, Decoder(latent, x, name="decoder"), name=name)

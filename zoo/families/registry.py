@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 # The modules of the built-in families, imported when one of them is asked for.
 _MODULES = {name: f"zoo.families.{name}" for name in ("convolutional", "denoising", "feed_forward", "sparse")}
+_MODULES["wrapped"] = "zoo.families.wrap"
 _BUILDERS: dict[str, Callable[..., "Autoencoder"]] = {}
 
 
@@ -40,7 +41,7 @@ def list_families() -> list[str]:
 
     Example:
         >>> zoo.list_families()
-        ['convolutional', 'denoising', 'feed_forward', 'sparse']
+        ['convolutional', 'denoising', 'feed_forward', 'sparse', 'wrapped']
     """
     return sorted({*_MODULES, *_BUILDERS})
 

@@ -9,6 +9,7 @@ from zoo.autoencoder import Autoencoder
 from zoo.core.errors import ConfigError
 from zoo.families.family import as_backbone, family
 from zoo.layers import sparsity as sparsities
+from zoo.layers.parts import Encoder
 
 
 @family
@@ -53,7 +54,7 @@ def sparse(backbone: Autoencoder | dict[str, Any], sparsity: sparsities.Sparsity
             f" {encoder.output.shape}. Received: {latent!r}."
         )
     if latent is not encoder.output:
-        encoder = keras.Model(encoder.input, latent, name="encoder")
+        encoder = Encoder(encoder.input, latent, name="encoder")
     return Autoencoder(encoder, backbone.decoder, corruption=backbone.corruption, sparsity=sparsity, name=backbone.name)
 
 

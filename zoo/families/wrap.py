@@ -5,12 +5,15 @@ import keras
 from zoo.autoencoder import Autoencoder
 from zoo.core import checks
 from zoo.core.errors import ConfigError, unknown_name
+from zoo.families import builtin_layers, registry
+from zoo.layers.parts import Decoder, Encoder
 
 
 def wrap(keras_model, latent, *, name=None):
     """Turn any functional Keras autoencoder into an `Autoencoder`: evaluation, thresholds and export then work on it.
 
-    Weights are shared, not copied. No config describes the result, so `zoo.save` refuses it: keep the Keras model.
+    Weights are shared, not copied. `zoo.save` takes the result if all of its layers are Keras' own; with others,
+    ``model.save("model.keras")`` keeps it.
 
     Args:
         keras_model: functional or Sequential keras.Model with one input and one output of the same shape, for instance
@@ -49,13 +52,37 @@ def wrap(keras_model, latent, *, name=None):
     if features is reconstruction or features is image:
         raise ConfigError(f"Layer {latent!r} leaves nothing to encode or decode: name a layer in between.")
     try:
-        decoder = keras.Model(features, reconstruction, name="decoder")
+        decoder = Decoder(features, reconstruction, name="decoder")
     except ValueError as error:
         raise ConfigError(
             f"The output does not follow from layer {latent!r} alone (a skip connection?), so there is no decoder: name"
             " a later layer that all paths go through."
         ) from error
-    return Autoencoder(keras.Model(image, features, name="encoder"), decoder, name=name or keras_model.name)
+    return Autoencoder(Encoder(image, features, name="encoder"), decoder, name=name or keras_model.name)
+
+
+def wrapped(encoder, decoder, corruption=None, sparsity=None, name=None):
+    """The family of all models that no other family built: Keras' own configs of the two parts describe them.
+
+    Args:
+        encoder, decoder: dicts, the configs of functional models, which may contain Keras' own layers only.
+        corruption: as for `zoo.denoising`, or nothing.
+        sparsity: as for `zoo.sparse`, but only kept: its constraint is part of the encoder already.
+        name: name of the model.
+
+    Returns:
+        Autoencoder.
+
+    Raises:
+        ConfigError: a config that names anything else than Keras' own layers and plain values.
+    """
+    config = {"encoder": encoder, "decoder": decoder, "corruption": corruption, "sparsity": sparsity, "name": name}
+    for part in ("encoder", "decoder"):
+        builtin_layers.check(config[part], f"The {part}'s config")
+    return Autoencoder.from_config({"family": "wrapped", **config})
+
+
+registry.register(wrapped)
 
 
 def _output_of(model, name):

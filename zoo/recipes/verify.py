@@ -108,9 +108,9 @@ def verify_quantization(name):
 
 
 def _measured_losses(name):
-    from zoo.exporting import quantization_cost as losses
+    from zoo.exporting import quantization_cost
 
-    return losses.measure(load(name))
+    return quantization_cost.measure(load(name))
 
 
 def draw(name, path, *, dpi=120):

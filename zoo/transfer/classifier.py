@@ -10,10 +10,11 @@ from zoo.core import checks
 from zoo.core.errors import ConfigError
 from zoo.engine.engine import CompiledTraining
 from zoo.engine.inputs import Contract
+from zoo.layers.parts import ZooModel
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class Classifier(CompiledTraining, keras.Model):
+class Classifier(ZooModel, CompiledTraining, keras.Model):
     """The functional `keras.Model` that `zoo.classifier` returns; its `fit` runs in compiled chunks.
 
     The encoder may belong to other models too, so nothing is set on it: it runs in inference mode also in training, by
@@ -24,6 +25,7 @@ class Classifier(CompiledTraining, keras.Model):
             What is frozen by Keras' own flags (``encoder.trainable = False``, one layer of it) is not trained either.
     """
 
+    role = "classifier"
     encoder_frozen = False
 
     def get_encoder(self) -> keras.Model:

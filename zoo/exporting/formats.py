@@ -1,0 +1,44 @@
+"""The formats of exported files: one row for each, which everything else reads. Needs neither TensorFlow nor Keras."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable, Sequence
+
+from zoo.core.errors import ExportError
+from zoo.exporting import onnx, runtime, saved_model, tflite
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """How files of one format are written, opened and audited.
+
+    Attributes:
+        file: name of the file (or directory) inside the export directory.
+        write: function of (`ExportTarget`, path, `Plan`) that writes the file; returns the size in bytes of the float32
+            file if this one is quantised, else None.
+        open: function of a path that returns its runtime, see `zoo.exporting.runtime`.
+        operators: function of a path to the sorted names of the operators in the file.
+        is_foreign: whether an operator of this name is one that the format's runtimes lack.
+    """
+
+    file: str
+    write: Callable
+    open: Callable
+    operators: Callable[[pathlib.Path], Sequence[str]]
+    is_foreign: Callable[[str], bool]
+
+    def audited(self, path: pathlib.Path) -> Sequence[str]:
+        """The operators in a file; raises `ExportError` if a runtime would lack one."""
+        found = self.operators(path)
+        if foreign := [name for name in found if self.is_foreign(name)]:
+            raise ExportError(f"{self.file} would need operators that its runtimes lack: {', '.join(foreign)}.")
+        return found
+
+
+FORMATS = {
+    "saved_model": Format(
+        "saved_model", saved_model.write, runtime.SavedModel, saved_model.operators, saved_model.is_foreign
+    ),
+    "tflite": Format("model.tflite", tflite.write, runtime.LiteRT, tflite.operators, tflite.is_foreign),
+    "onnx": Format("model.onnx", onnx.write, runtime.OnnxRuntime, onnx.operators, onnx.is_foreign),
+}

@@ -1,0 +1,115 @@
+"""Configs of Keras models that come with a file: checked to name nothing but Keras' own layers, before one is built."""
+
+import inspect
+
+import keras
+
+from zoo.core.errors import ConfigError
+from zoo.layers.parts import Decoder, Encoder
+from zoo.layers.sparsity import KeepLargest
+
+# Layers that compute; none that runs code from its config (Lambda) or opens files (StringLookup, TFSMLayer ...).
+_LAYERS = """
+    Activation Add AlphaDropout Average AveragePooling1D AveragePooling2D AveragePooling3D BatchNormalization
+    Bidirectional Concatenate Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose Cropping1D Cropping2D
+    Cropping3D Dense DepthwiseConv1D DepthwiseConv2D Dot Dropout ELU Embedding Flatten GRU GRUCell GaussianDropout
+    GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D
+    GlobalMaxPooling2D GlobalMaxPooling3D GroupNormalization Identity InputLayer LSTM LSTMCell LayerNormalization
+    LeakyReLU Masking MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum Multiply Normalization PReLU Permute RNN
+    ReLU RepeatVector Rescaling Reshape SeparableConv1D SeparableConv2D SimpleRNN SimpleRNNCell Softmax
+    SpatialDropout1D SpatialDropout2D SpatialDropout3D Subtract TimeDistributed UnitNormalization UpSampling1D
+    UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D
+"""
+_INITIALIZERS = """
+    Constant GlorotNormal GlorotUniform HeNormal HeUniform IdentityInitializer LecunNormal LecunUniform Ones
+    OrthogonalInitializer RandomNormal RandomUniform TruncatedNormal VarianceScaling Zeros Identity Orthogonal
+"""
+_BUILT_IN = {
+    "keras.layers": _LAYERS.split(),
+    "keras.initializers": _INITIALIZERS.split(),
+    "keras.regularizers": ["L1", "L2", "L1L2", "OrthogonalRegularizer"],
+    "keras.constraints": ["MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"],
+    "keras": ["DTypePolicy", "Sequential"],
+}
+_CLASSES = {
+    (module, name): getattr(vars(keras)[module.partition(".")[2]] if "." in module else keras, name)
+    for module, names in _BUILT_IN.items()
+    for name in names
+} | {(cls.__module__, cls.__name__): cls for cls in (Encoder, Decoder, KeepLargest)}
+_MODELS = {"keras.src.models.functional": "Functional", "keras.models": "Functional"}
+_OBJECT = {
+    "module", "class_name", "config", "registered_name", "build_config", "name", "inbound_nodes", "shared_object_id",
+}  # fmt: skip
+_GRAPH = {"name", "trainable", "layers", "input_layers", "output_layers", "build_input_shape", "dtype"}
+_FACTS = {"unit_range", "trained_on"}
+
+
+def check(config: dict, where: str) -> None:
+    """Raise `ConfigError` unless the config of a functional model names Keras' own layers and plain values only.
+
+    Args:
+        config: dict, ``get_config()`` of a functional model.
+        where: what to call the model in an error.
+    """
+    if not isinstance(config, dict):
+        raise ConfigError(f"{where} must be the config of a functional Keras model. Received: {config!r}.")
+    _check_keys(config, _GRAPH | _FACTS, where)
+    for value in config.values():
+        _check_value(value, where)
+
+
+def _check_value(value, where):
+    if isinstance(value, dict) and value.keys() & {"class_name", "module", "registered_name"}:
+        _check_object(value, where)
+    elif isinstance(value, (dict, list, tuple)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            _check_value(inner, where)
+    elif not (value is None or isinstance(value, (str, int, float, bool))):
+        raise _refused(where, f"a value of type {type(value).__name__}")
+
+
+def _check_object(described, where):
+    module, name, config = described.get("module"), described.get("class_name"), described.get("config")
+    if name == "__keras_tensor__":
+        _check_keys(described, {"class_name", "config"}, where)
+        return _check_value(config, where)
+    layer = config.get("name") if isinstance(config, dict) else None
+    told = f"{name!r}" + (f" (layer {layer!r})" if layer else "")
+    graph = _MODELS.get(module) == name
+    cls = _CLASSES.get((module, name))
+    if (cls is None and not graph) or not isinstance(config, dict):
+        raise _refused(where, told)
+    registered = keras.saving.get_registered_name(cls) if cls else name
+    if described.get("registered_name") not in (None, name, registered):
+        raise _refused(where, repr(described["registered_name"]))
+    _check_keys(described, _OBJECT, where)
+    _check_keys(config, _GRAPH | _FACTS if graph or issubclass(cls, keras.Model) else _arguments(cls), where)
+    for key, value in config.items():
+        if key.endswith("activation") and isinstance(value, str) and not callable(vars(keras.activations).get(value)):
+            raise _refused(where, f"the activation {value!r}")
+        if key.endswith(("_initializer", "_regularizer", "_constraint")) and not (value is None or _is_object(value)):
+            raise _refused(where, f"{key}={value!r}")
+        _check_value(value, where)
+    for key in ("build_config", "inbound_nodes"):
+        _check_value(described.get(key), where)
+
+
+def _is_object(value):
+    return isinstance(value, dict) and "class_name" in value
+
+
+def _check_keys(described, known, where):
+    if unknown := described.keys() - known:
+        raise _refused(where, f"the argument {min(unknown)!r}")
+
+
+def _arguments(cls):
+    """Names of the arguments that the constructor of a Keras class and of its bases take."""
+    return {name for base in cls.__mro__[:-1] for name in inspect.signature(base.__init__).parameters}
+
+
+def _refused(where, what):
+    return ConfigError(
+        f"{where} contains {what}. zoo.save and zoo.load know Keras' own layers only, because a folder that is passed"
+        " on must not run code. Keep a model with layers of your own as model.save('model.keras')."
+    )

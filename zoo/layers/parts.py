@@ -1,0 +1,110 @@
+"""Encoder and decoder: functional models whose config carries their role and what is known about their samples."""
+
+import keras
+
+from zoo.core import checks
+from zoo.core.errors import ConfigError, DataError
+
+
+class ZooModel:
+    """Mixin before `keras.Model` of every model that the zoo makes: it knows its role, and is saved as ``.keras``.
+
+    Attributes:
+        role: "autoencoder", "encoder", "decoder" or "classifier"; a role is the class's, never a model's name.
+    """
+
+    role: str
+
+    def __call__(self, x, *arguments, **keras_arguments):
+        try:
+            return super().__call__(x, *arguments, **keras_arguments)
+        except ValueError as error:
+            if hasattr(x, "shape") and getattr(self, "inputs", None) and not isinstance(error, DataError):
+                checks.check_shape(x.shape, self.inputs[0].shape[1:])
+            raise
+
+    def save(self, filepath, *arguments, **keras_arguments):
+        """`keras.Model.save` to a ``.keras`` file; `zoo.load_model` or `keras.saving.load_model` reads it.
+
+        Raises:
+            ConfigError: an HDF5 file, whose format does not describe this model completely.
+        """
+        if str(filepath).lower().endswith((".h5", ".hdf5")):
+            raise ConfigError(
+                "HDF5 does not describe this model completely, so Keras could not load the file. Save it as"
+                " model.save('model.keras'), or its weights alone as model.save_weights('model.weights.h5')."
+                f" Received: {str(filepath)!r}."
+            )
+        return super().save(filepath, *arguments, **keras_arguments)
+
+
+class Part(ZooModel, keras.Model):
+    """One half of an `Autoencoder`. Its facts are part of its Keras config, and so of every model that contains it.
+
+    Attributes:
+        unit_range: whether samples must lie in [0, 1]; None if unknown.
+        trained_on: name of the dataset that the pretrained weights were trained on, or None.
+    """
+
+    unit_range: bool | None = None
+    trained_on: str | None = None
+
+    @classmethod
+    def of(cls, model: keras.Model) -> keras.Model:
+        """`model` in this role: a new functional model over the same layers, or `model` itself if it is one already.
+
+        A subclassed model, which has no graph, passes unchanged.
+        """
+        inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
+        if isinstance(model, cls) or not inputs or len(inputs) + len(outputs) > 2:
+            return model
+        return cls(inputs[0], outputs[0], name=model.name, trainable=model.trainable)
+
+    def get_config(self):
+        """Keras' config of a functional model, and the facts.
+
+        Raises:
+            ConfigError: a layer has no config.
+        """
+        facts = {"unit_range": self.unit_range, "trained_on": self.trained_on}
+        try:
+            config = super().get_config()
+        except NotImplementedError as error:
+            raise ConfigError(f"This {self.role} has a layer without a config: {str(error).strip()}") from error
+        return {**config, **{name: fact for name, fact in facts.items() if fact is not None}}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        facts = {name: config.pop(name) for name in ("unit_range", "trained_on") if name in config}
+        part = super().from_config(config, custom_objects)
+        for name, fact in facts.items():
+            setattr(part, name, fact)
+        return part
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class Encoder(Part):
+    """Samples (batch, *input_shape) to latent features (batch, *latent_shape)."""
+
+    role = "encoder"
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class Decoder(Part):
+    """Latent features (batch, *latent_shape) to reconstructions (batch, *input_shape)."""
+
+    role = "decoder"
+
+
+def leaves(model: keras.Model) -> list[keras.layers.Layer]:
+    """The layers of a model and of the models inside it, without these models themselves."""
+    return [leaf for layer in model.layers for leaf in (leaves(layer) if isinstance(layer, keras.Model) else [layer])]
+
+
+def trained_on(model: keras.Model) -> str | None:
+    """The dataset that a pretrained part was trained on: `model` itself, or the first one inside it that says so."""
+    if isinstance(model, Part) and model.trained_on:
+        return model.trained_on
+    inside = (trained_on(layer) for layer in model.layers if isinstance(layer, keras.Model))
+    return next((name for name in inside if name), None)
