@@ -156,7 +156,7 @@ def measure(task, name, per_class, learn):
     import keras
 
     images, labels = images_of(task)
-    encoder = located(name, TASKS[task])
+    encoder = zoo.load_encoder(located(name, TASKS[task])) if name else None
     accuracies = []
     for draw in range(DRAWS):
         keras.utils.set_random_seed(draw)

@@ -59,13 +59,14 @@ def run(output, *, draws=5, labels_per_class=10, as_json=False, encoder=ENCODER)
         "logistic regression, pixels": few_labels.raw_pixels,
     }
     console.print("Accuracy on the other digits: " + " | ".join(methods), soft_wrap=True)
+    pretrained = zoo.load_encoder(encoder)
     accuracy, seconds = {m: [] for m in methods}, dict.fromkeys(methods, 0.0)
     for draw in range(draws):
         train, test = few_labels.choose(labels, labels_per_class, draw)
         for method, learn in methods.items():
             keras.utils.set_random_seed(draw)
             clock = time.monotonic()
-            predict, model = learn(images[train], labels[train], encoder)
+            predict, model = learn(images[train], labels[train], pretrained)
             seconds[method] += time.monotonic() - clock
             accuracy[method].append(float(np.mean(predict(images[test]) == labels[test])))
             if method == _OURS:
