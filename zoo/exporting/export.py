@@ -125,7 +125,7 @@ def export(
             float32_bytes = importlib.import_module(f"zoo.exporting.{name}").write(target, path, plan)
             mode = quantized.mode if name == "tflite" else None
             written[name] = compared.with_keras(name, path, mode, float32_bytes)
-            worse += compared.losses(written[name])
+            worse += compared.warnings_on(written[name])
         report = ExportReport(
             model=target.kind,
             input=target.describe(),
@@ -193,11 +193,11 @@ class _Comparison:
         )
 
     @staticmethod
-    def losses(file):
+    def warnings_on(file):
         """Sentences on what a file lost by quantisation."""
         from zoo.exporting import task
 
-        return task.losses(file.file, file.metrics) if file.quantization else ()
+        return task.warnings_on(file.file, file.metrics) if file.quantization else ()
 
     def _metrics(self, outputs, run):
         from zoo.exporting import task

@@ -45,5 +45,5 @@ def measure(model, *, calibration=None, samples=None):
             size = round(file.size_bytes / file.size_ratio)
             measured["float32"] = {"size_bytes": size, **{key: m["before"] for key, m in file.metrics.items()}}
         measured[mode] = {"size_bytes": file.size_bytes, **{key: m["after"] for key, m in file.metrics.items()}}
-        sentences += task.losses(f"The {mode} file", file.metrics)
+        sentences += task.warnings_on(f"The {mode} file", file.metrics)
     return {"samples": report.samples, "files": measured, "warnings": sentences}
