@@ -32,7 +32,7 @@ _PUBLIC = {
     "corruption": ("zoo.layers.corruption", None),
     "data": ("zoo.data", None),
     "denoising": ("zoo.families.denoising", "denoising"),
-    "evaluate": ("zoo.evaluation", "evaluate"),
+    "evaluate": ("zoo.catalog.evaluate", "evaluate"),
     "export": ("zoo.exporting.export", "export"),
     "family": ("zoo.families.family", "family"),
     "feed_forward": ("zoo.families.feed_forward", "feed_forward"),
