@@ -131,7 +131,7 @@ class ExportTarget:
         return given.astype(self.dtype, copy=False), labels
 
     def inputs(self, samples):
-        """What each signature takes, by its name: `samples`, but their latent features for an autoencoder's "decode"."""
+        """What each signature takes, by its name: `samples`, or, for an autoencoder's "decode", their features."""
         inputs = dict.fromkeys(self.signatures, samples)
         if self.kind == "autoencoder":
             inputs["decode"] = self.signatures["encode"].run(samples)
