@@ -40,7 +40,6 @@ setup(
         "pillow>=10",
         "click>=8.1,<9",
         "rich>=13.7,<16",
-        "tqdm>=4.66,<5",
     ],
     extras_require={
         "test": ["pytest>=8,<10", "ruff>=0.9", "mypy>=1.13", "build>=1.2,<2", "playwright>=1.50,<2", "jax>=0.4.30"],

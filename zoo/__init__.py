@@ -27,7 +27,7 @@ _PUBLIC = {
     "ParityError": ("zoo.core.errors", "ParityError"),
     "ZooError": ("zoo.core.errors", "ZooError"),
     "card": ("zoo.catalog.lookup", "card"),
-    "classifier": ("zoo.transfer.fine_tuning", "classifier"),
+    "classifier": ("zoo.transfer.classifier", "classifier"),
     "convolutional": ("zoo.families.convolutional", "convolutional"),
     "corruption": ("zoo.layers.corruption", None),
     "data": ("zoo.data", None),
@@ -37,7 +37,7 @@ _PUBLIC = {
     "family": ("zoo.families.family", "family"),
     "feed_forward": ("zoo.families.feed_forward", "feed_forward"),
     "fine_tune": ("zoo.transfer.fine_tuning", "fine_tune"),
-    "freeze": ("zoo.transfer.fine_tuning", "freeze"),
+    "freeze": ("zoo.transfer.freezing", "freeze"),
     "from_config": ("zoo.families", "from_config"),
     "list_families": ("zoo.families", "list_families"),
     "list_pretrained": ("zoo.catalog.lookup", "list_pretrained"),
@@ -50,14 +50,14 @@ _PUBLIC = {
     "sparsity": ("zoo.layers.sparsity", None),
     "threshold": ("zoo.evaluation.threshold", "threshold"),
     "train": ("zoo.recipes.train", "train"),
-    "unfreeze": ("zoo.transfer.fine_tuning", "unfreeze"),
+    "unfreeze": ("zoo.transfer.freezing", "unfreeze"),
     "wrap": ("zoo.families.wrap", "wrap"),
 }
 
 # Classes that a .keras file may name -> the module that imports them with all that they need.
 _SERIALIZABLE = {
     "Autoencoder": "zoo.autoencoder",
-    "Classifier": "zoo.transfer.fine_tuning",
+    "Classifier": "zoo.transfer.classifier",
     "Decoder": "zoo.layers.parts",
     "Encoder": "zoo.layers.parts",
     "KeepLargest": "zoo.layers.sparsity",

@@ -4,6 +4,7 @@ from zoo import data as data
 from zoo import lite as lite
 from zoo.autoencoder import Autoencoder as Autoencoder
 from zoo.catalog.card import Card as Card
+from zoo.catalog.keras_file import load_model as load_model
 from zoo.catalog.load import load as load
 from zoo.catalog.load import load_encoder as load_encoder
 from zoo.catalog.lookup import card as card
@@ -26,10 +27,10 @@ from zoo.families.wrap import wrap as wrap
 from zoo.layers import corruption as corruption
 from zoo.layers import sparsity as sparsity
 from zoo.recipes.train import train as train
-from zoo.transfer.fine_tuning import classifier as classifier
+from zoo.transfer.classifier import classifier as classifier
 from zoo.transfer.fine_tuning import fine_tune as fine_tune
-from zoo.transfer.fine_tuning import freeze as freeze
-from zoo.transfer.fine_tuning import unfreeze as unfreeze
+from zoo.transfer.freezing import freeze as freeze
+from zoo.transfer.freezing import unfreeze as unfreeze
 
 __version__: str
 __all__: list[str]

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 
 from zoo.core import checks
-from zoo.core.batches import forward
+from zoo.core.batches import BATCH_SIZE, forward
 from zoo.core.errors import ConfigError
-from zoo.engine import inputs
+from zoo.engine import inputs, weights
 from zoo.engine.engine import CompiledTraining
 from zoo.layers import corruption as corruptions
 from zoo.layers import precision
@@ -76,6 +76,11 @@ class Autoencoder(ZooModel, CompiledTraining, keras.Model):
     def unit_range(self):
         """Whether samples must lie in [0, 1], because the output activation is a sigmoid."""
         return next(_activations(self.decoder), None) is keras.activations.sigmoid
+
+    @property
+    def contract(self):
+        """`zoo.engine.inputs.Contract`: what samples and targets must be."""
+        return inputs.Contract(self.input_shape, self.encoder.inputs[0].dtype, self.unit_range)
 
     def set_config(self, config):
         """Set the JSON config that `get_config` returns; the family builders call this."""
@@ -169,81 +174,78 @@ class Autoencoder(ZooModel, CompiledTraining, keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The compiled loss with the clean input as target, plus the sparsity penalty."""
-        return super().compute_loss(x, x if y is None else y, y_pred, self._per_element(sample_weight), training)
+        y = x if y is None else y
+        if sample_weight is not None:
+            sample_weight = weights.for_loss(self.loss, y, y_pred, sample_weight)
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """The compiled metrics with the clean input as target."""
-        return super().compute_metrics(x, x if y is None else y, y_pred, self._per_element(sample_weight))
+        return super().compute_metrics(x, x if y is None else y, y_pred, sample_weight)
 
     def fit(self, x=None, y=None, batch_size=None, epochs=1, *, validation_data=None, **keras_arguments):
         """`keras.Model.fit` on samples alone: the target is the clean input.
 
         Args:
-            x: float32 array (samples, *input_shape); a `tf.data.Dataset` of images or of (image, label), batched or
-                not; a `zoo.data.Source`; or a generator of batches.
-            y: leave out; or a target of the input's shape that differs from the input.
+            x: float32 array (samples, *input_shape), list or DataFrame; a `zoo.data.Source` or `Stream`; or batches: a
+                `tf.data.Dataset`, batched or not, a generator, or a `keras.utils.PyDataset`, of x, (x, y) or
+                (x, y, sample_weight), or of dictionaries {"image", "label"}, where labels are left out.
+            y: leave out; or a target of the input's shape that differs from the input, which may then leave [0, 1].
             batch_size: samples per step, 32 by default.
             epochs: passes over the data.
-            validation_data: samples in any of the forms of `x`.
-            **keras_arguments: all others of `keras.Model.fit`, such as `callbacks`, `validation_split`, `verbose`.
+            validation_data: samples in any of the forms of `x`, or a tuple (x, y, sample_weight).
+            **keras_arguments: all others of `keras.Model.fit`, such as `callbacks`, `validation_split`, `sample_weight`
+                (one per sample, or one per value of the loss).
 
         Returns:
             keras.callbacks.History.
 
         Raises:
-            DataError: empty, wrong shape, integers, NaN, or values outside [0, 1] with a sigmoid output.
+            DataError: empty, endless, wrong shape, integers, NaN, values outside [0, 1] with a sigmoid output, in any
+                batch; labels as `y`; weights that do not fit.
         """
         self._compile_once()
-        x, y, batch_size = inputs.samples(self, x, y, batch_size)
-        if validation_data is not None:
-            validation_data = inputs.validation_samples(self, validation_data, batch_size)
         return super().fit(x, y, batch_size, epochs, validation_data=validation_data, **keras_arguments)
 
     def evaluate(self, x=None, y=None, batch_size=None, **keras_arguments):
         """`keras.Model.evaluate` on samples alone, in any of the forms that `fit` takes."""
         self._compile_once()
-        if "_use_cached_eval_dataset" not in keras_arguments:  # set by fit, whose data is checked already
-            x, y, batch_size = inputs.samples(self, x, y, batch_size)
         return super().evaluate(x, y, batch_size, **keras_arguments)
 
     # The zoo's verbs
 
-    def encode(self, x, batch_size=256):
-        """Latent features of samples: float32 (samples, *input_shape) or a Source, to (samples, *latent_shape)."""
-        return self._run(self.encoder, inputs.array(self, x), batch_size)
+    def encode(self, x, batch_size=BATCH_SIZE):
+        """Latent features, float32 (samples, *latent_shape), of samples in any form that `fit` takes.
 
-    def decode(self, latent, batch_size=256):
+        Samples may leave [0, 1], as noise does, here and in `reconstruct` and `predict`; pixels from 0 to 255 may not.
+        """
+        blocks = inputs.blocks(self.contract, x, target=False, labels="dropped")
+        return np.concatenate([forward(self.encoder, block, batch_size) for block, _, _ in blocks])
+
+    def decode(self, latent, batch_size=BATCH_SIZE):
         """Reconstructions from latent features: (samples, *latent_shape) to float32 (samples, *input_shape)."""
         latent = checks.images(latent, self.latent_shape, unit_range=False, name="latent")
-        return self._run(self.decoder, latent, batch_size)
+        return forward(self.decoder, latent, batch_size)
 
-    def reconstruct(self, x, batch_size=256):
-        """Reconstructions of samples, never corrupted: float32 (samples, *input_shape) to the same shape."""
+    def reconstruct(self, x, batch_size=BATCH_SIZE):
+        """Reconstructions of samples in any form that `fit` takes, never corrupted: float32 (samples, *input_shape)."""
         return self.decode(self.encode(x, batch_size), batch_size)
 
-    def reconstruction_error(self, x, batch_size=256):
+    def reconstruction_error(self, x, batch_size=BATCH_SIZE):
         """Anomaly score: the mean squared error of each sample over its elements, float32 (samples,).
 
         Source: Michelucci, arXiv 2201.03898, section "Anomaly Detection"; divided by the number of elements, as the
         paper's numbers are and its formula is not.
         """
-        x = inputs.array(self, x)
-        errors = np.square(self.reconstruct(x, batch_size) - x)
-        return errors.reshape(len(x), -1).mean(axis=1)
-
-    def _per_element(self, sample_weight):
-        """One weight per sample, shaped to broadcast over losses of (batch, *input_shape[:-1]); Keras demands it."""
-        if sample_weight is None:
-            return None
-        return keras.ops.reshape(sample_weight, (-1, *[1] * (len(self.input_shape) - 1)))
+        scores = []
+        for block, _, _ in inputs.blocks(self.contract, x, labels="dropped"):
+            errors = np.square(self.decode(forward(self.encoder, block, batch_size), batch_size) - block)
+            scores.append(errors.reshape(len(block), -1).mean(axis=1))
+        return np.concatenate(scores)
 
     def _compile_once(self):
         if not self.compiled:
             self.compile()
-
-    @staticmethod
-    def _run(model, x, batch_size):
-        return forward(lambda batch: model(batch, training=False), x, batch_size)
 
 
 def _activations(model):

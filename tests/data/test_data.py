@@ -121,13 +121,13 @@ class TestFolder:
     def test_differing_sizes_need_a_shape(self, tmp_path):
         root = _write_folder(tmp_path / "pets")
         PIL.Image.new("RGB", (5, 5)).save(root / "train" / "cat" / "small.png")
-        with pytest.raises(DataError, match="differ in size .* pass shape="):
+        with pytest.raises(DataError, match="'pets' differ in size or channels .* pass shape="):
             zoo.data.load(root, "train")
         assert zoo.data.load(root, "train", shape=(8, 8, 3)).images.shape == (13, 8, 8, 3)
 
     def test_errors(self, tmp_path):
         (tmp_path / "train" / "cat").mkdir(parents=True)
-        with pytest.raises(DataNotFoundError, match=r"No images in .*train/<class>/\*.jpg"):
+        with pytest.raises(DataNotFoundError, match=r"No images in .*expected <split>/<class>/\*.jpg or \*.png inside"):
             zoo.data.load(tmp_path)
         with pytest.raises(DataNotFoundError, match="No such folder"):
             zoo.data.load(tmp_path / "absent")
@@ -163,22 +163,105 @@ class TestArrays:
             zoo.data.load(tmp_path / "absent.npy")
         with pytest.raises(DataError, match="Dataset 'array' is empty"):
             zoo.data.load(np.zeros((0, 8, 8, 1)))
-        with pytest.raises(DataError, match="one label per sample. Received 2 samples and 3 labels"):
-            zoo.data.Source(np.zeros((2, 4)), np.zeros(3, "int64"))
+        with pytest.raises(DataError, match=r"expected a numeric array .*Received dtype float64 and shape \(3,\)"):
+            zoo.data.load([1.0, 2.0, 3.0])
+        with pytest.raises(DataError, match="array: expected an array of numbers .*Received list"):
+            zoo.data.load([[1.0], [1.0, 2.0]])
+        with pytest.raises(DataError, match=r"expected a numeric array .*Received dtype object and shape \(\)"):
+            zoo.data.load({"images": [[1.0]]})
+        (tmp_path / "notes.txt").write_text("hello")
+        with pytest.raises(DataError, match="notes.txt' is not a dataset: expected a folder or zip archive"):
+            zoo.data.load(tmp_path / "notes.txt")
+        (tmp_path / "cut.npz").write_bytes((tmp_path / "bad.npz").read_bytes()[:100])
+        with pytest.raises(DataError, match="cut.npz' is not a plain NumPy file"):
+            zoo.data.load(tmp_path / "cut.npz")
+        np.savez(tmp_path / "pickled.npz", images=np.array([{}], dtype=object))
+        with pytest.raises(DataError, match="pickled.npz' is not a plain NumPy file"):
+            zoo.data.load(tmp_path / "pickled.npz")
+
+    def test_lists_and_what_numpy_makes_an_array_of(self):
+        class Frame:
+            """A pandas DataFrame, as far as it matters here."""
+
+            def __init__(self, values):
+                self.values = values
+
+            def __array__(self, dtype=None, copy=None):
+                return np.array(self.values, dtype)
+
+        assert zoo.data.load([[0.0, 0.5], [1.0, 0.25]]).pixels().tolist() == [[0.0, 0.5], [1.0, 0.25]]
+        assert zoo.data.load(Frame([[0.0, 0.5]])).pixels().tolist() == [[0.0, 0.5]]
+        with pytest.raises(DataError, match=r"expected a numeric array .*dtype object and shape \(1, 2\)"):
+            zoo.data.load(Frame(np.array([["a", 0.5]], object)))
+
+    def test_an_archive_with_splits(self, tmp_path):
+        splits = {"x_train": np.zeros((3, 2)), "y_train": [0, 1, 2], "x_test": np.ones((2, 2)), "y_test": [4, 5]}
+        np.savez(tmp_path / "x.npz", **splits)
+        test = zoo.data.load(tmp_path / "x.npz", "test")
+        assert (test.images.tolist(), test.labels.tolist(), test.split) == ([[1, 1], [1, 1]], [4, 5], "test")
+        assert zoo.data.load(tmp_path / "x.npz").labels.tolist() == [0, 1, 2]
+        assert zoo.data.load(tmp_path / "x.npz", "all").labels.tolist() == [0, 1, 2, 4, 5]
+        np.savez(tmp_path / "y.npz", x_train=np.zeros((3, 2)))
+        with pytest.raises(UnknownNameError, match="Unknown split of '.*y.npz' 'test'.*'train'"):
+            zoo.data.load(tmp_path / "y.npz", "test")
+        # One archive for every split, without splits of its own.
+        np.savez(tmp_path / "z.npz", x=np.zeros((3, 2)), y=[[1], [0], [1]])
+        assert zoo.data.load(tmp_path / "z.npz", "test").labels.tolist() == [1, 0, 1]
 
 
-class TestResize:
-    def test_channels(self):
-        red = np.zeros((1, 4, 4, 3), "uint8")
-        red[..., 0] = 255
-        assert zoo.data.resize(red, (4, 4, 1)).ravel().tolist() == [76] * 16
-        assert zoo.data.resize(np.ones((1, 4, 4, 1)), (2, 2, 3)).shape == (1, 2, 2, 3)
-        with pytest.raises(DataError, match="Images with 3 channels cannot be brought to 2"):
-            zoo.data.resize(red, (4, 4, 2))
+class TestLabels:
+    @pytest.mark.parametrize("how", ["npz", "source"])
+    @pytest.mark.parametrize(
+        ("labels", "numbers", "names"),
+        [
+            (np.eye(3)[[2, 0, 1, 2]], [2, 0, 1, 2], ()),
+            (np.eye(3, dtype="uint8")[[2, 0, 1, 2]], [2, 0, 1, 2], ()),
+            (np.array(["dog", "cat", "cow", "dog"]), [2, 0, 1, 2], ("cat", "cow", "dog")),
+            (np.array([b"dog", b"cat", b"cat", b"dog"]), [1, 0, 0, 1], ("cat", "dog")),
+            (np.array([[7], [1], [1], [3]], "int32"), [7, 1, 1, 3], ()),
+            (np.array([2.0, 0.0, 1.0, 2.0]), [2, 0, 1, 2], ()),
+            (np.array([True, False, False, True]), [1, 0, 0, 1], ()),
+        ],
+    )
+    def test_forms(self, tmp_path, how, labels, numbers, names):
+        source = self._source(tmp_path, how, labels)
+        assert source.labels.tolist() == numbers
+        assert source.labels.dtype == np.int64
+        assert source.class_names == names
+        part = source.subset([3, 1])
+        assert (part.labels.tolist(), part.class_names) == ([numbers[3], numbers[1]], names)
 
-    def test_not_images(self):
-        with pytest.raises(DataError, match="Only images can be resized"):
-            zoo.data.resize(np.zeros((3, 784)), (28, 28, 1))
+    @pytest.mark.parametrize("how", ["npz", "source"])
+    @pytest.mark.parametrize(
+        ("labels", "message"),
+        [
+            (np.zeros(5, "int64"), "needs one label per sample. Received 4 samples and 5 labels"),
+            (np.eye(3)[[0, 1]], "needs one label per sample. Received 4 samples and 2 labels"),
+            (np.int64(3), "needs one label per sample. Received 4 samples and a single label"),
+            (np.full((4, 2), 0.5), r"labels of shape \(4, 2\) that are not one-hot"),
+            (np.ones((4, 2), "int64"), r"labels of shape \(4, 2\) that are not one-hot"),
+            (np.zeros((4, 2, 2)), r"expected labels \(samples,\). Received \(4, 2, 2\)"),
+            (np.array([0.5, 1, 2, 3]), r"labels that name no class.*float64, such as np.float64\(0.5\)"),
+            (np.array([np.nan, 1, 2, 3]), "labels that name no class"),
+        ],
+    )
+    def test_refused(self, tmp_path, how, labels, message):
+        with pytest.raises(DataError, match=message):
+            self._source(tmp_path, how, labels)
+
+    def test_lists(self):
+        assert zoo.data.Source(np.zeros((2, 4)), ["b", "a"]).labels.tolist() == [1, 0]
+        assert zoo.data.Source(np.zeros((2, 4)), np.array(["b", "a"], object)).class_names == ("a", "b")
+        with pytest.raises(DataError, match="name no class.*dtype object"):
+            zoo.data.Source(np.zeros((2, 4)), np.array(["b", None], object))
+
+    @staticmethod
+    def _source(tmp_path, how, labels):
+        images = np.zeros((4, 8, 8, 1), "float32")
+        if how == "source":
+            return zoo.data.Source(images, labels)
+        np.savez(tmp_path / "x.npz", images=images, labels=labels)
+        return zoo.data.load(tmp_path / "x.npz")
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (27, 31, 3), (640,), (65, 2)])
@@ -226,7 +309,7 @@ class TestArchive:
         assert zoo.data.load("photos", "train", shape=(2, 2, 1)).shape == (2, 2, 1)
 
     def test_errors(self, archive, tmp_path):
-        with pytest.raises(DataNotFoundError, match="expected a zip archive with <split>/<class>/"):
+        with pytest.raises(DataNotFoundError, match="as a zip archive .*: expected <split>/<class>/"):
             zoo.data.load(tmp_path / "absent.zip")
         (tmp_path / "bad.zip").write_bytes(b"no zip")
         with pytest.raises(DataNotFoundError, match="not a zip file"):
@@ -238,7 +321,7 @@ class TestArchive:
 
             Image.new("L", (5, 5)).save(tmp_path / "other.png")
             file.write(tmp_path / "other.png", "train/dog/9.png")
-        with pytest.raises(DataError, match=r"differ in size \(\(4, 6, 3\), \(5, 5, 1\), ...\): unpack it and pass"):
+        with pytest.raises(DataError, match=r"differ in size or channels \(\(4, 6, 3\), \(5, 5, 1\), ...\): pass"):
             zoo.data.load(archive, "train")
 
 
@@ -251,6 +334,17 @@ class TestMixture:
         assert not np.array_equal(mixed.images[: len(digits)], digits.images)
         np.testing.assert_allclose(mixed.images.mean(axis=0), digits.images.mean(axis=0), rtol=1e-5)
         np.testing.assert_array_equal(mixed.images, zoo.data.load("digits+digits", "train").images)
+
+    def test_pixels_of_different_types(self, tmp_path):
+        """8-bit and float samples are mixed in one range."""
+        np.save(tmp_path / "bytes.npy", np.full((3, 8, 8, 1), 255, "uint8"))
+        np.save(tmp_path / "floats.npy", np.full((2, 8, 8, 1), 0.5, "float32"))
+        mixed = zoo.data.load(f"{tmp_path / 'bytes.npy'}+{tmp_path / 'floats.npy'}")
+        assert sorted(mixed.pixels()[:, 0, 0, 0].tolist()) == [0.5, 0.5, 1.0, 1.0, 1.0]
+
+    def test_a_path_with_a_plus_is_one_dataset(self, tmp_path):
+        np.save(tmp_path / "a+b.npy", np.zeros((3, 2)))
+        assert len(zoo.data.load(str(tmp_path / "a+b.npy"))) == 3
 
     def test_shapes_must_agree(self):
         from zoo.data.source import Source, mixture

@@ -184,6 +184,7 @@ jit_compile = false
 _MEMORY = """
 import resource, sys
 import keras, numpy as np, tensorflow as tf, zoo
+from zoo.data.tfds import TFDSImages
 
 def batches(samples):
     for i in range(samples // 500):
@@ -203,7 +204,7 @@ else:
         lambda i: {"image": tf.fill((32, 32, 3), tf.cast(i % 251, tf.uint8))}
     )
     model = zoo.feed_forward((32, 32, 3), 4)
-    stream = zoo.data.stream.stream_of([(examples, samples)], None, "made", name="made", split="all")
+    stream = zoo.data.Stream(TFDSImages(examples, samples), (32, 32, 3))
     model.fit(stream, batch_size=500, verbose=0)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

@@ -7,8 +7,6 @@ import pathlib
 import sys
 import tempfile
 
-from tqdm import tqdm
-
 import zoo
 from zoo.benchmark import environment, export_report, timing
 from zoo.benchmark.basics import middle
@@ -17,6 +15,7 @@ from zoo.benchmark.remote import Remote
 from zoo.benchmark.runners import BATCH_SIZE, RUNNERS
 from zoo.core import files
 from zoo.core.errors import unknown_name
+from zoo.core.terminal import progress
 
 CONVOLUTIONAL = ("mnist-convolutional-16", "mnist-denoising-gaussian-32", "cifar10-jpeg-convolutional-128")
 _CALLS = 300  # timed calls of single samples per turn
@@ -85,7 +84,7 @@ def run(output, names=(), *, repeats=3, threads=(1, 2), command=""):
 def _exported(names, directory):
     """Every model exported: dict of name to (Exported, its description for the results)."""
     done = {}
-    with contextlib.ExitStack() as stack, _bar(len(names), "export") as bar:
+    with contextlib.ExitStack() as stack, progress(len(names), "export", "models") as advance:
         exporters = [stack.enter_context(Remote(Exporter)) for _ in range(min(_EXPORTERS, os.cpu_count(), len(names)))]
         for start in range(0, len(names), len(exporters)):
             busy = list(zip(names[start : start + len(exporters)], exporters, strict=False))
@@ -93,18 +92,18 @@ def _exported(names, directory):
                 exporter.send("write", name, directory / name)
             for name, exporter in busy:
                 done[name] = exporter.reply()
-                bar.update()
+                advance()
     return done
 
 
 def _start_up(exported, threads):
     """Cold starts with one model: {"model": name, "runtimes": {runner: {threads: seconds}}}."""
     seconds = {(name, count): [] for name in RUNNERS for count in threads}
-    with _bar(_STARTS * len(seconds), "start-up") as bar:
+    with progress(_STARTS * len(seconds), "start-up", "starts") as advance:
         for turn in range(_STARTS):
             for name, count in _rotated(list(seconds), turn):
                 seconds[name, count].append(timing.start_up(name, count, exported))
-                bar.update()
+                advance()
     return {"model": exported.name, "runtimes": _by_runner(seconds, threads, middle)}
 
 
@@ -127,11 +126,11 @@ def _measured_model(exported, described, timed, threads, repeats):
     checked = _side_by_side(timed, "check")
     turns = {key: [] for key in timed}
     others = environment.OtherProcesses()
-    with _bar(repeats * len(timed), exported.name) as bar:
+    with progress(repeats * len(timed), exported.name, "runs") as advance:
         for turn in range(repeats):
             for key in _rotated(list(timed), turn):
                 turns[key].append(timed[key].call("measure", _CALLS))
-                bar.update()
+                advance()
     busy = others.busy_cores()
     runtimes = _by_runner(turns, threads, _summary)
     for (name, count), details in checked.items():
@@ -171,10 +170,6 @@ def _rotated(order, turn):
     """Every round starts with another one, so that none has always the same one before it."""
     shift = turn % len(order)
     return order[shift:] + order[:shift]
-
-
-def _bar(total, title):
-    return tqdm(total=total, desc=title, leave=False, disable=None, file=sys.stderr)
 
 
 def _report(line):

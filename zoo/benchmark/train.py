@@ -6,7 +6,6 @@ import sys
 import time
 
 import keras
-from tqdm import tqdm
 
 import zoo
 from zoo.benchmark import competitors, curve, environment, memory, models, report
@@ -14,6 +13,7 @@ from zoo.benchmark.basics import spread
 from zoo.benchmark.remote import Remote
 from zoo.core import files
 from zoo.core.errors import unknown_name
+from zoo.core.terminal import progress
 from zoo.data.source import Source
 
 _MUCH = 0.1  # cores busy with other processes that are worth a warning
@@ -96,7 +96,7 @@ def interleaved(epochs, samples, repeats, title):
     """
     rates, losses = {name: [] for name in epochs}, {}
     order = list(epochs)
-    with tqdm(total=repeats * len(order), desc=title, leave=False, file=sys.stderr) as bar:
+    with progress(repeats * len(order), title, "epochs") as advance:
         for repeat in range(repeats):
             shift = repeat % len(order)
             for name in order[shift:] + order[:shift]:
@@ -104,7 +104,7 @@ def interleaved(epochs, samples, repeats, title):
                 clock = time.perf_counter()
                 losses[name] = epochs[name]()
                 rates[name].append(samples / (time.perf_counter() - clock))
-                bar.update()
+                advance()
     return {name: (rates[name], losses[name]) for name in epochs}
 
 

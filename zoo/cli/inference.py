@@ -6,7 +6,7 @@ import sys
 import click
 
 import zoo
-from zoo.core.terminal import load_tensorflow, native_errors_hidden
+from zoo.core.terminal import load_tensorflow, native_errors_hidden, progress
 
 _model = click.argument("model")
 _data = click.argument("data")
@@ -82,7 +82,8 @@ def score(model, data, threshold, split, threads):
         samples, scores_of = Samples(data, opened.input_shape, split=split), opened.reconstruction_error
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["sample", "score"] + ["anomaly"] * (threshold is not None))
-    for names, batch in _with_progress(samples, "score"):
+    # In a terminal the rows themselves show the progress.
+    for names, batch in samples.batches() if sys.stdout.isatty() else _with_progress(samples, "score"):
         for name, value in zip(names, scores_of(batch), strict=True):
             anomaly = [] if threshold is None else [int(value > threshold)]
             writer.writerow([name, f"{value:.9g}", *anomaly])
@@ -103,9 +104,7 @@ def _open(model, data, split, threads):
 
 def _with_progress(samples, title):
     """The batches of `Samples`, behind a progress bar if somebody looks at a terminal."""
-    from tqdm import tqdm
-
-    with tqdm(total=len(samples), desc=title, unit="sample", disable=None, leave=False) as bar:
+    with progress(len(samples), title) as advance:
         for names, batch in samples.batches():
             yield names, batch
-            bar.update(len(names))
+            advance(len(names))

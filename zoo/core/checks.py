@@ -8,15 +8,20 @@ from zoo.core.errors import ConfigError, DataError
 
 # Resizing with a cubic kernel or dividing by a rounded scale may overshoot the range by a rounding error.
 _RANGE_SLACK = 1e-5
+# Noise takes samples out of [0, 1]; what lies beyond this is of another scale, such as pixels from 0 to 255.
+_NOISE = 8
 
 
-def images(x, input_shape, *, unit_range=True, name="x"):
+def images(x, input_shape, *, unit_range=True, target=True, name="x"):
     """Return `x` as a float32 array of shape ``(samples, *input_shape)``, or say what is wrong with it.
 
     Args:
         x: array-like, one sample per row of the first axis.
         input_shape: tuple of int, the shape of one sample.
-        unit_range: whether values must lie in [0, 1] (models with a sigmoid output can reconstruct nothing else).
+        unit_range: whether values must lie in [0, 1] (models with a sigmoid output can reconstruct nothing else); None
+            if unknown, so that only what is clearly 8-bit pixels is refused.
+        target: `x` is what the model is to reconstruct. Input alone may leave [0, 1], as noise does; pixels from 0 to
+            255 are refused all the same.
         name: what to call the array in the message.
 
     Raises:
@@ -25,15 +30,20 @@ def images(x, input_shape, *, unit_range=True, name="x"):
     """
     x = np.asarray(x)
     input_shape = tuple(input_shape)
-    if x.size == 0:
-        raise DataError(
-            f"{name} is empty: expected at least one sample of shape {input_shape}. Received shape {x.shape}."
-        )
+    check_not_empty(x, input_shape, name=name)
     check_shape(x.shape, input_shape, name=name)
     check_dtype(x.dtype, unit_range=unit_range, name=name)
     x = x.astype("float32", copy=False)
-    check_values(x, unit_range=unit_range, name=name)
+    check_values(x, unit_range=unit_range, target=target, name=name)
     return x
+
+
+def check_not_empty(x, input_shape, *, name="x"):
+    """Raise `DataError` for an array without a sample."""
+    if x.size == 0:
+        raise DataError(
+            f"{name} is empty: expected at least one sample of shape {tuple(input_shape)}. Received shape {x.shape}."
+        )
 
 
 def check_shape(shape, input_shape, *, name="x"):
@@ -61,7 +71,7 @@ def check_shape(shape, input_shape, *, name="x"):
 def check_dtype(dtype, *, unit_range=True, name="x"):
     """Raise `DataError` for a non-numeric dtype, or for integers where floats in [0, 1] are expected."""
     kind = np.dtype(dtype).kind
-    if kind in "iu" and unit_range:
+    if kind in "iu" and (unit_range or (unit_range is None and np.dtype(dtype) == np.uint8)):
         raise DataError(
             f"{name} holds integer pixels: expected floats in [0, 1]. Received dtype {np.dtype(dtype)}."
             f" Divide 8-bit pixels by 255: {name}.astype('float32') / 255."
@@ -70,8 +80,8 @@ def check_dtype(dtype, *, unit_range=True, name="x"):
         raise DataError(f"{name} is not numeric: expected floats. Received dtype {np.dtype(dtype)}.")
 
 
-def check_values(x, *, unit_range=True, name="x"):
-    """Raise `DataError` for NaN or infinite values, naming the first sample, or for values outside [0, 1]."""
+def check_values(x, *, unit_range=True, target=True, name="x"):
+    """Raise `DataError` for NaN or infinite values, naming the first, or for values out of range; see `images`."""
     low, high = float(x.min()), float(x.max())
     if not (math.isfinite(low) and math.isfinite(high)):
         bad = ~np.isfinite(x).reshape(len(x), -1).all(axis=1)
@@ -79,13 +89,24 @@ def check_values(x, *, unit_range=True, name="x"):
             f"{name} holds NaN or infinite values in {int(bad.sum())} of {len(x)} samples, first at index"
             f" {int(bad.argmax())}. Remove or repair these samples."
         )
-    if unit_range and (low < -_RANGE_SLACK or high > 1 + _RANGE_SLACK):
+    limits = (-_RANGE_SLACK, 1 + _RANGE_SLACK) if target else (-_NOISE, _NOISE)
+    if unit_range is None:
+        outside = low >= 0 and high > _NOISE and x.ndim == 4  # signals of sensors are of any scale
+    else:
+        outside = unit_range and (low < limits[0] or high > limits[1])
+    if outside:
         pixels = high > 2 and low >= 0
         hint = f"Divide 8-bit pixels by 255: {name} / 255." if pixels else "Rescale the samples to [0, 1]."
+        reason, remedy = (
+            ("", "")
+            if unit_range is None
+            else (
+                ", which a sigmoid output cannot reconstruct",
+                " (Or build the model with output_activation='linear'.)",
+            )
+        )
         raise DataError(
-            f"{name} lies outside [0, 1], which a sigmoid output cannot reconstruct."
-            f" Received values from {low:.6g} to {high:.6g}. {hint}"
-            " (Or build the model with output_activation='linear'.)"
+            f"{name} lies outside [0, 1]{reason}. Received values from {low:.6g} to {high:.6g}. {hint}{remedy}"
         )
 
 
@@ -98,10 +119,10 @@ def one_input_and_output(model, taker, error):
         )
 
 
-def positive_integer(name, value):
-    """Return `value` as int, or raise `ConfigError` unless it is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ConfigError(f"{name} must be a whole number of at least 1. Received: {name}={value!r}.")
+def positive_integer(name, value, least=1):
+    """Return `value` as int, or raise `ConfigError` unless it is a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ConfigError(f"{name} must be a whole number of at least {least}. Received: {name}={value!r}.")
     return int(value)
 
 

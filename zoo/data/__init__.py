@@ -15,10 +15,10 @@ import pathlib
 
 import numpy as np
 
-from zoo.core.errors import unknown_name
-from zoo.data.resizing import resize
+from zoo.core.errors import DataError, unknown_name
+from zoo.data.images import resize
 from zoo.data.source import Source, mixture
-from zoo.data.stream import Stream, stream_of
+from zoo.data.stream import Stream, open_stream, read
 
 __all__ = ["Source", "Stream", "load", "resize", "samples_like"]
 
@@ -30,14 +30,15 @@ def load(dataset, split="train", *, shape=None, stream=False):
     """Load one split of a dataset.
 
     Args:
-        dataset: "digits"; the name of a TFDS image dataset such as "mnist"; a directory ``split/class/*.jpg|png``;
-            a .npy or .npz file; a zip archive of such a directory; the name of a directory or archive in ZOO_DATA_DIR;
-            an array (samples, ...); or a `Source`, returned unchanged. Several joined by "+", such as
-            "mnist+fashion_mnist", are mixed: images brought to `shape`, labels left out.
-        split: "train", "test" or "all". Arrays and files have one split, which is returned for each of them.
+        dataset: "digits"; the name of a TFDS image dataset such as "mnist"; a directory ``split/class/*.jpg|png``; a
+            zip archive of such a directory; a .npy or .npz file; the name of a directory or archive in ZOO_DATA_DIR; an
+            array (samples, ...) or what NumPy makes one of, such as a list or a pandas DataFrame of numbers; or a
+            `Source` or `Stream`. Several names joined by "+", such as "mnist+fashion_mnist", are mixed in memory:
+            images brought to `shape`, labels left out.
+        split: "train", "test" or "all". Of arrays and of files without splits it is the whole for each of them.
         shape: bring images to this (height, width, channels); None keeps their own.
-        stream: True to read the images of a folder or a TFDS dataset as they are needed; False to read them into memory
-            now; "auto" to stream what is larger than a quarter of the free memory.
+        stream: True to read the images of a folder, an archive or a TFDS dataset as they are needed; False to read them
+            into memory now; "auto" to stream what is larger than a quarter of the free memory.
 
     Returns:
         Source, or Stream.
@@ -46,11 +47,12 @@ def load(dataset, split="train", *, shape=None, stream=False):
         UnknownNameError: an unknown split or dataset; the nearest names are listed.
         DataNotFoundError: nothing at this path, a folder without images, or a dataset that is neither prepared nor
             downloadable; the message says how to get it.
-        DataError: arrays that are empty or not numeric.
+        DataError: arrays that are empty or not numeric, labels that are not one class per sample, images that cannot be
+            read or that differ in size while `shape` is None; the message names the file.
     """
     if split not in _SPLITS:
         raise unknown_name("split", split, _SPLITS)
-    if isinstance(dataset, str) and "+" in dataset:
+    if isinstance(dataset, str) and "+" in dataset and not pathlib.Path(dataset).exists():
         return mixture([load(name, split, shape=shape) for name in dataset.split("+")], dataset)
     source = _load(dataset, split, shape, stream)
     return source if shape is None else source.resized(shape)
@@ -59,39 +61,42 @@ def load(dataset, split="train", *, shape=None, stream=False):
 def _load(dataset, split, shape, stream):
     if isinstance(dataset, (Source, Stream)):
         return dataset
-    if isinstance(dataset, np.ndarray) or hasattr(dataset, "__array__"):
+    if not isinstance(dataset, (str, os.PathLike)):
         from zoo.data.arrays import from_array
 
-        return from_array(np.asarray(dataset))
+        return from_array(dataset)
     if dataset == "digits":
         from zoo.data.digits import load_digits
 
         return load_digits(split)
-    text = str(dataset)
-    path = _in_data_directory(text) or pathlib.Path(text).expanduser()
-    if path.suffix == ".zip":
-        from zoo.data.archive import load_archive
-
-        return load_archive(path, split)
-    if path.suffix in (".npy", ".npz"):
+    path = _in_data_directory(str(dataset)) or pathlib.Path(dataset).expanduser()
+    if path.suffix.lower() in (".npy", ".npz"):
         from zoo.data.arrays import load_file
 
-        return load_file(path)
-    if path.is_dir() or isinstance(dataset, pathlib.Path) or "/" in text or "\\" in text:
-        from zoo.data.folder import open_folder
+        return load_file(path, split)
+    stored, about = _open_images(dataset, path, split)
+    if stream is True or (stream == "auto" and _is_large(len(stored), shape or stored.shape)):
+        return open_stream(stored, shape, **about)
+    return read(stored, shape, **about)
 
-        parts, description = open_folder(path, split)
-        title = repr(description["name"])
-    else:
-        from zoo.data.tfds import open_public
 
-        parts, description = open_public(text, split)
-        title = f"{text}/{split}"
-    if stream is True or (stream == "auto" and _is_large(parts, shape)):
-        return stream_of(parts, shape, title, **description)
-    from zoo.data.reading import read
+def _open_images(dataset, path, split):
+    """The images of a folder, an archive or a TFDS dataset, not yet read, and what is known about them."""
+    if path.suffix.lower() == ".zip":
+        from zoo.data.image_files import open_archive
 
-    return Source(*read(parts, shape, title), **description)
+        return open_archive(path, split)
+    if path.is_file():
+        raise DataError(
+            f"{str(path)!r} is not a dataset: expected a folder or zip archive of images, a .npy or a .npz file."
+        )
+    if path.is_dir() or not isinstance(dataset, str) or "/" in dataset or "\\" in dataset:
+        from zoo.data.image_files import open_folder
+
+        return open_folder(path, split)
+    from zoo.data.tfds import open_dataset
+
+    return open_dataset(dataset, split)
 
 
 def _in_data_directory(name):
@@ -103,14 +108,10 @@ def _in_data_directory(name):
     return next((path for path in candidates if path.exists()), None)
 
 
-def _is_large(parts, shape):
+def _is_large(count, shape):
     import psutil
 
-    shape = tuple(shape or parts[0][0].element_spec["image"].shape)
-    if None in shape:
-        return False
-    pixels = sum(count for _, count in parts) * int(np.prod(shape))
-    return pixels > _SHARE_OF_MEMORY * psutil.virtual_memory().available
+    return shape is not None and count * np.prod(shape) > _SHARE_OF_MEMORY * psutil.virtual_memory().available
 
 
 def samples_like(shape, count):

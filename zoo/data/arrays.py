@@ -1,39 +1,69 @@
-"""Samples from NumPy arrays and files."""
+"""Samples from arrays and NumPy files."""
+
+import zipfile
 
 import numpy as np
 
-from zoo.core.errors import DataError, DataNotFoundError
+from zoo.core.errors import DataError, DataNotFoundError, ZooError, unknown_name
 from zoo.data.source import Source
 
-_IMAGE_KEYS, _LABEL_KEYS = ("images", "x", "x_train"), ("labels", "y", "y_train")
+_KEYS = (("images", "labels"), ("x", "y"))
+_SPLIT_KEYS = {split: (f"x_{split}", f"y_{split}") for split in ("train", "test")}
 
 
-def from_array(images, labels=None, name="array"):
-    """A `Source` of an array (samples, ...): uint8 pixels, or floats."""
-    images = np.asarray(images)
-    if images.dtype.kind not in "fiub" or images.ndim < 2:
+def from_array(images, labels=None, name="array", split="all"):
+    """A `Source` of an array (samples, ...), or of what NumPy makes one of: a list, a pandas DataFrame, a tensor."""
+    try:
+        images = np.asarray(images)
+    except (TypeError, ValueError) as error:
         raise DataError(
-            f"{name}: expected a numeric array (samples, ...). Received dtype {images.dtype} and shape {images.shape}."
-        )
-    return Source(images=images, labels=None if labels is None else np.asarray(labels).ravel(), name=name)
+            f"{name}: expected an array of numbers (samples, ...). Received {type(images).__name__} ({error})."
+        ) from error
+    return Source(images, labels, name=name, split=split)
 
 
-def load_file(path):
-    """A `Source` from a .npy array, or from a .npz archive with "images" and, if it has them, "labels"."""
+def load_file(path, split="test"):
+    """A `Source` from a .npy array, or from a .npz archive.
+
+    An archive holds "images" (or "x") and, optionally, "labels" (or "y"), which are returned for every split; or
+    "x_train", "y_train", "x_test" and "y_test", of which those of `split` are. For labels see `Source`.
+
+    Raises:
+        DataNotFoundError: no such file.
+        UnknownNameError: an archive of other splits.
+        DataError: not a plain NumPy file, other keys, or arrays that are no samples and labels.
+    """
     if not path.is_file():
         raise DataNotFoundError(f"No such file: {str(path)!r}. Expected a .npy array or a .npz archive.")
     try:
         content = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+        if isinstance(content, np.ndarray):
+            return from_array(content, name=path.name)
+        with content:
+            return _from_archive(content, path, split)
+    except ZooError:
+        raise
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{str(path)!r} is not a plain NumPy file ({error}). Write it with numpy.save.") from error
-    if isinstance(content, np.ndarray):
-        return from_array(content, name=path.name)
-    with content:
-        keys = content.files
-        images = next((k for k in _IMAGE_KEYS if k in keys), keys[0] if len(keys) == 1 else None)
-        if images is None:
-            raise DataError(
-                f"{str(path)!r} has no array 'images': expected images and, optionally, labels. Received keys {keys}."
-            )
-        labels = next((content[k] for k in _LABEL_KEYS if k in keys), None)
-        return from_array(content[images], labels, name=path.name)
+
+
+def _from_archive(content, path, split):
+    keys = content.files
+    for images, labels in _KEYS:
+        if images in keys:
+            return from_array(content[images], content[labels] if labels in keys else None, name=path.name)
+    splits = [name for name, (images, _) in _SPLIT_KEYS.items() if images in keys]
+    if not splits and len(keys) == 1:
+        return from_array(content[keys[0]], name=path.name)
+    if not splits:
+        raise DataError(
+            f"{str(path)!r} has no array 'images': expected images and, optionally, labels; or x_train, y_train,"
+            f" x_test, y_test. Received keys {keys}."
+        )
+    if split not in ("all", *splits):
+        raise unknown_name(f"split of {str(path)!r}", split, splits)
+    parts = [_SPLIT_KEYS[name] for name in splits if split in ("all", name)]
+    images = [content[images] for images, _ in parts]
+    labels = [content[labels] for _, labels in parts if labels in keys]
+    labels = np.concatenate(labels) if len(labels) == len(parts) else None
+    return from_array(np.concatenate(images), labels, name=path.name, split=split)

@@ -4,19 +4,17 @@ import pathlib
 
 import numpy as np
 
-from zoo.core.errors import DataError, DataNotFoundError
-
-_SUFFIXES = {".jpg", ".jpeg", ".png"}
-_MODES = {1: "L", 3: "RGB"}
+from zoo.core.errors import DataError
+from zoo.data.image_files import all_images, image_file
+from zoo.data.images import SUFFIXES
 
 
 class Samples:
     """Named samples, read as they are needed: ``len()``, and an iterator of (name, array of `shape` and `dtype`).
 
     Args:
-        data: a folder, all of whose .jpg and .png files are taken in the order of their paths; one such file; a .npy or
-            .npz file; or what else `zoo.data.load` takes, which needs TensorFlow. Images are converted to the channels
-            of `shape`, and resized to it (bilinear, antialiased) if they have another size.
+        data: a folder, all of whose .jpg and .png files are taken in the order of their paths; one such file; or what
+            else `zoo.data.load` takes. Images are brought to `shape` as by `zoo.data.resize`.
         shape: shape of one sample.
         dtype: numpy.dtype to give: uint8 pixels, or float32, for which 8-bit pixels are divided by 255.
         split: "train", "test" or "all": of a dataset ("test" by default), or the subfolder of a folder to take.
@@ -29,29 +27,30 @@ class Samples:
     def __init__(self, data, shape, dtype=np.float32, split=None):
         self._shape, self._dtype = tuple(shape), np.dtype(dtype)
         path = pathlib.Path(data).expanduser()
+        self._files = self._source = None
         if path.is_dir():
-            self._root = path if split in (None, "all") else path / split
-            self._items = _images_in(self._root)
-        elif path.suffix.lower() in _SUFFIXES:
-            self._root, self._items = path.parent, [path]
+            self._files = all_images(path if split in (None, "all") else path / split)
+        elif path.suffix.lower() in SUFFIXES:
+            self._files = image_file(path)
         else:
-            self._root, self._items = None, _source(path, data, shape, split)
-        if self._root and (len(shape) != 3 or shape[-1] not in _MODES):
+            from zoo.data import load
+
+            self._source = load(data, split or "test", shape=self._shape if len(shape) == 3 else None)
+        if self._files and (len(shape) != 3 or shape[-1] not in (1, 3)):
             raise DataError(
                 f"Image files suit models of images, shape (height, width, 1 or 3). Received {self._shape}:"
                 " pass a .npy file of samples instead."
             )
 
     def __len__(self):
-        return len(self._items)
+        return len(self._files or self._source)
 
     def __iter__(self):
-        if self._root:
-            for path in self._items:
-                yield path.relative_to(self._root).as_posix(), self._as_dtype(_read(path, self._shape))
+        if self._files:
+            names, samples = self._files.names, (image for image, _ in self._files.examples(self._shape))
         else:
-            for index in range(len(self)):
-                yield str(index), self._as_dtype(self._items.images[index])
+            names, samples = map(str, range(len(self))), self._source.images
+        return ((name, self._as_dtype(sample)) for name, sample in zip(names, samples, strict=True))
 
     def batches(self, size=32):
         """Iterator of (names, array (samples, *shape)) of up to `size` samples."""
@@ -71,39 +70,3 @@ class Samples:
         if self._dtype == np.uint8:
             raise DataError(f"This file takes raw pixels: expected samples of dtype uint8. Received {sample.dtype}.")
         return sample.astype("float32") / np.float32(255 if sample.dtype == np.uint8 else 1)
-
-
-def _images_in(folder):
-    if not folder.is_dir():
-        raise DataNotFoundError(f"No such folder: {str(folder)!r}.")
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())
-    if not found:
-        raise DataNotFoundError(f"No images in {str(folder)!r}: expected .jpg or .png files, in any subfolder.")
-    return found
-
-
-def _read(path, shape):
-    """uint8 pixels (*shape) of an image file."""
-    from PIL import Image
-
-    height, width, channels = shape
-    try:
-        with Image.open(path) as image:
-            if image.mode[0] in "IF":
-                raise DataError(f"{str(path)!r} has more than 8 bits a channel: expected 8-bit JPEG or PNG images.")
-            image = image.convert(_MODES[channels])
-            if image.size != (width, height):
-                image = image.resize((width, height), Image.Resampling.BILINEAR)
-            return np.asarray(image).reshape(shape)
-    except (OSError, SyntaxError) as error:  # Pillow's errors for damaged files
-        raise DataError(f"{str(path)!r} is not an image that can be read: {error}. Remove or repair it.") from error
-
-
-def _source(path, data, shape, split):
-    if path.suffix in (".npy", ".npz"):
-        from zoo.data.arrays import load_file
-
-        return load_file(path)
-    from zoo.data import load
-
-    return load(data, split or "test", shape=shape if len(shape) == 3 else None)

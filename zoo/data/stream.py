@@ -1,4 +1,4 @@
-"""A zoo data source that is read as it is needed, for datasets larger than memory."""
+"""A zoo data source that is read as it is needed, for datasets larger than memory, and reading it into memory."""
 
 import dataclasses
 import itertools
@@ -6,10 +6,10 @@ import itertools
 import numpy as np
 
 from zoo.core.errors import DataError
-from zoo.data.reading import prepared
+from zoo.core.terminal import progress
 from zoo.data.source import Source
 
-_SHUFFLE_BYTES = 64e6
+_BLOCK = 64
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -17,7 +17,7 @@ class Stream:
     """Images of one split of one dataset, decoded and resized while they are read.
 
     Attributes:
-        parts: list of (tf.data.Dataset of {"image", "label"} dictionaries, number of examples), read in this order.
+        stored: ImageFiles or TFDSImages: where the images come from.
         shape: (height, width, channels) of every image.
         name, split, version, class_names: as of a `Source`.
 
@@ -26,72 +26,95 @@ class Stream:
         >>> model.fit(stream, epochs=10, batch_size=256)
     """
 
-    parts: list
+    stored: object
     shape: tuple
-    name: str
-    split: str
+    name: str = "stream"
+    split: str = "all"
     version: str = ""
     class_names: tuple = ()
 
     def __len__(self):
-        return sum(count for _, count in self.parts)
+        return len(self.stored)
 
     def resized(self, shape):
         """The stream with images brought to `shape`."""
-        return stream_of(self.parts, shape, self.name, **self._description())
+        return dataclasses.replace(self, shape=tuple(shape))
 
-    def images(self, seed=None):
-        """tf.data.Dataset of single uint8 images.
+    def batches(self, batch_size, seed=None, skip=0):
+        """Iterator of uint8 arrays (batch size, *shape), the last of which may be smaller; the next are read ahead.
 
         Args:
-            seed: shuffle in a buffer of 64 MB, in an order that follows from the seed alone; None keeps the order.
+            batch_size: images per batch.
+            seed: shuffle, in an order that follows from the seed alone: files are permuted, a TFDS dataset goes through
+                a buffer of 64 MB. None keeps the order.
+            skip: images to leave out at the beginning.
+
+        Raises:
+            DataError: a file that cannot be read.
         """
-        dataset = self._examples()
-        if seed is not None:
-            buffer = max(1, min(len(self), int(_SHUFFLE_BYTES / np.prod(self.shape))))
-            dataset = dataset.shuffle(buffer, seed=seed, reshuffle_each_iteration=False)
-        return dataset.map(lambda image, *label: image)
+        examples = self.stored.examples(self.shape, seed, skip)
+        while batch := [image for image, _ in itertools.islice(examples, batch_size)]:
+            yield np.stack(batch)
+
+    def images(self, seed=None):
+        """`batches` as a tf.data.Dataset of single uint8 images."""
+        import tensorflow as tf
+
+        blocks = tf.data.Dataset.from_generator(
+            lambda: self.batches(_BLOCK, seed), output_signature=tf.TensorSpec((None, *self.shape), tf.uint8)
+        )
+        return blocks.unbatch().apply(tf.data.experimental.assert_cardinality(len(self)))
 
     def head(self, samples):
         """The first `samples` of the stream, in memory, as a `Source`."""
-        rows = list(itertools.islice(self._examples().as_numpy_iterator(), samples))
-        images, *labels = (np.stack(column) for column in zip(*rows, strict=True))
-        labels = labels[0].astype("int64") if labels else None
-        return Source(images, labels, **self._description())
+        about = {name: getattr(self, name) for name in ("name", "split", "version", "class_names")}
+        return read(self.stored.part(0, min(samples, len(self))), self.shape, **about)
 
     def part(self, begin, end):
         """The images from number `begin` up to `end`, as a Stream."""
-        joined = self._joined().skip(begin).take(end - begin)
-        return dataclasses.replace(self, parts=[(joined, end - begin)])
-
-    def _description(self):
-        return {name: getattr(self, name) for name in ("name", "split", "version", "class_names")}
-
-    def _examples(self):
-        return prepared(self._joined(), self.shape)
-
-    def _joined(self):
-        joined, *others = (dataset for dataset, _ in self.parts)
-        for dataset in others:
-            joined = joined.concatenate(dataset)
-        return joined
+        return dataclasses.replace(self, stored=self.stored.part(begin, end))
 
 
-def stream_of(parts, shape, title, **description):
-    """A `Stream` of `parts`, whose images have one size or are brought to `shape`.
+def open_stream(stored, shape, **about):
+    """A `Stream` of `stored`, whose images have one size or are brought to `shape`.
 
     Raises:
-        DataError: images of unknown size and no shape to bring them to, a number of channels that cannot be reached, or
+        DataError: images that may differ in size and no shape to bring them to, or no images.
+    """
+    shape = shape or stored.shape
+    if shape is None:
+        raise DataError(
+            f"The images of {about['name']!r} may differ in size: pass shape=(height, width, channels) to stream them"
+            " resized."
+        )
+    _not_empty(stored, about)
+    return Stream(stored, tuple(shape), **about)
+
+
+def read(stored, shape, **about):
+    """A `Source` of all images of `stored`, brought to `shape` while they are read unless that is None.
+
+    Raises:
+        DataError: images that differ in size or channels and no shape to bring them to, a file that cannot be read, or
             no images.
     """
-    stored = parts[0][0].element_spec["image"].shape
-    shape = tuple(shape or stored)
-    if None in shape:
-        raise DataError(
-            f"The images of {title} may differ in size: pass shape=(height, width, channels) to stream them resized."
-        )
-    if stored[-1] != shape[-1] and {stored[-1], shape[-1]} != {1, 3}:
-        raise DataError(f"Images with {stored[-1]} channels cannot be brought to {shape[-1]}: {title}.")
-    if not sum(count for _, count in parts):
-        raise DataError(f"{title} is empty: expected at least one image.")
-    return Stream(parts, shape, **description)
+    _not_empty(stored, about)
+    pixels, labels = None, []
+    with progress(len(stored), about["name"], "images") as advance:
+        for i, (image, label) in enumerate(stored.examples(shape)):
+            if pixels is None:
+                pixels = np.empty((len(stored), *image.shape), "uint8")
+            if image.shape != pixels.shape[1:]:
+                raise DataError(
+                    f"The images of {about['name']!r} differ in size or channels ({pixels.shape[1:]}, {image.shape},"
+                    " ...): pass shape=(height, width, channels) to bring them to one."
+                )
+            pixels[i] = image
+            labels.append(label)
+            advance()
+    return Source(pixels, None if labels[0] is None else np.array(labels), **about)
+
+
+def _not_empty(stored, about):
+    if not len(stored):
+        raise DataError(f"Dataset {about['name']!r} is empty: expected at least one image.")

@@ -1,17 +1,19 @@
 """The compiled training engine: Keras' own `fit` and `evaluate`, fed with compiled chunks instead of batches."""
 
 import contextlib
+import dataclasses
 import math
 import types
 
 import keras
+import tensorflow as tf
 
 from zoo.core import checks
+from zoo.core.batches import TRAINING_BATCH_SIZE
 from zoo.data.stream import Stream
-from zoo.engine import arrays, compilation, keras_forms
+from zoo.engine import compilation, inputs, keras_internals
 from zoo.engine.chunks import Begin, Chunks, Program, StopAtNaN, chunk_length, sees_every_batch, whole_divisor
 from zoo.engine.in_memory import Resident
-from zoo.engine.keras_forms import DEFAULT_BATCH_SIZE
 from zoo.engine.streaming import Streamed
 
 _STREAMED_STEPS = 32  # steps per call, at most, when batches come from a stream
@@ -61,6 +63,12 @@ class CompiledTraining:
                 **keras_arguments,
             )
 
+    def recompile(self, optimizer):
+        """`compile` again with the very objects of the last time, and `optimizer`: trainable flags are read anew."""
+        arguments = keras_internals.compile_arguments(self)
+        arguments["steps_per_execution"] = self._steps_asked or "auto"
+        CompiledTraining.compile(self, optimizer, auto_scale_loss=False, **arguments)
+
     def get_compile_config(self):
         """Arguments of `compile`, as Keras stores them."""
         config = super().get_compile_config()
@@ -91,88 +99,109 @@ class CompiledTraining:
         steps_per_epoch=None,
         **keras_arguments,
     ):
-        """`keras.Model.fit`; `x` may also be a `zoo.data.Source`, with its labels as `y`."""
-        callbacks = arrays.listed(callbacks)
-        samples = arrays.known(x, y, sample_weight)
-        tolerant = any(isinstance(callback, keras.callbacks.TerminateOnNaN) for callback in callbacks)
-        if samples is None or steps_per_epoch or shuffle not in (True, False) or not self._chunks_apply():
-            arrays.check_dataset(x)
-            steps = self._steps_asked or self._steps(callbacks, _STREAMED_STEPS, batch_size or DEFAULT_BATCH_SIZE)
-            self._stream(whole_divisor(steps, steps_per_epoch, validation_steps))
-            (x, y, sample_weight), size = keras_forms.of(self, (x, y, sample_weight), samples, batch_size)
-            return super().fit(
-                x,
-                y,
-                size,
-                epochs,
-                callbacks=callbacks if tolerant else [StopAtNaN(), *callbacks],
-                validation_data=keras_forms.validation(self, validation_data, batch_size),
-                validation_split=validation_split,
-                validation_batch_size=validation_batch_size,
-                validation_steps=validation_steps,
-                shuffle=shuffle and isinstance(samples, tuple),
-                class_weight=class_weight,
-                sample_weight=sample_weight,
-                steps_per_epoch=steps_per_epoch,
-                **keras_arguments,
+        """`keras.Model.fit` on samples in any of the forms of `inputs.take`."""
+        callbacks = listed(callbacks)
+        batch_size = checks.positive_integer("batch_size", batch_size or TRAINING_BATCH_SIZE)
+        test_batch_size = validation_batch_size or batch_size
+        train = inputs.take(
+            self.contract, x, y, sample_weight, class_weight=class_weight, batch_size=batch_size, steps=steps_per_epoch
+        )
+        held_out = None
+        if validation_data is not None:
+            held_out = inputs.take(
+                self.contract,
+                *inputs.unpack(validation_data, self.contract),
+                batch_size=test_batch_size,
+                steps=validation_steps,
+                steps_name="validation_steps",
+                name="validation_data",
             )
-        held_out = arrays.known(*(validation_data if isinstance(validation_data, tuple) else (validation_data,)))
-        if validation_split and validation_data is None:
-            samples, held_out = arrays.split(samples, validation_split)
-        if class_weight is not None and isinstance(samples, tuple):  # as for Keras, not for validation
-            samples = (*samples[:2], arrays.class_weights(class_weight, *samples[1:]))
-        batch_size = checks.positive_integer("batch_size", batch_size or DEFAULT_BATCH_SIZE)
-        train = self._data(x, samples, batch_size, callbacks, shuffle)
+        elif validation_split:
+            train, held_out = train.split(validation_split)
+            if class_weight is not None:  # as for Keras, not for validation
+                held_out = dataclasses.replace(held_out, sample_weight=None)
+        tolerant = any(isinstance(callback, keras.callbacks.TerminateOnNaN) for callback in callbacks)
+        if _is_batches(train) or steps_per_epoch or shuffle not in (True, False) or not self._chunks_apply():
+            steps = self._steps_asked or self._steps(callbacks, _STREAMED_STEPS, batch_size)
+            self._stream(whole_divisor(steps, steps_per_epoch, validation_steps))
+            with _reraising(train, held_out):
+                return super().fit(
+                    **_for_keras(train, batch_size),
+                    epochs=epochs,
+                    callbacks=callbacks if tolerant else [StopAtNaN(), *callbacks],
+                    validation_data=_validation_for_keras(held_out, test_batch_size),
+                    validation_batch_size=test_batch_size,
+                    validation_steps=validation_steps,
+                    shuffle=shuffle if train.in_memory or _is_sequence(train) else False,
+                    steps_per_epoch=steps_per_epoch,
+                    **keras_arguments,
+                )
+        train = self._data(train, batch_size, callbacks, shuffle)
         length, test = train.length, None
-        if held_out is None or validation_steps:
+        if held_out is None or _is_batches(held_out) or validation_steps:
             length = whole_divisor(length, validation_steps)
+            validation_data = _validation_for_keras(held_out, test_batch_size)
         else:
-            given = x if validation_data is None else validation_data
-            test = self._data(given, held_out, validation_batch_size or batch_size, callbacks)
+            test = self._data(held_out, test_batch_size, callbacks)
             test = Chunks(self, self._program("test"), test, length)
-            validation_data, validation_steps = arrays.endless(), test.data.steps
+            validation_data, validation_steps = endless(), test.data.steps
         train = Chunks(self, self._program("train"), train, length, stop_at_nan=not tolerant)
-        with self._taking(length, train, test):
+        with self._taking(length, train, test), _reraising(held_out):
             return super().fit(
-                arrays.endless(),
+                endless(),
                 epochs=epochs,
                 steps_per_epoch=train.data.steps,
                 callbacks=[Begin(train, test), *callbacks],
-                validation_data=keras_forms.validation(self, validation_data, batch_size),
-                validation_batch_size=validation_batch_size or batch_size,
+                validation_data=validation_data,
+                validation_batch_size=test_batch_size,
                 validation_steps=validation_steps,
                 shuffle=False,
                 **keras_arguments,
             )
 
     def evaluate(self, x=None, y=None, batch_size=None, *, sample_weight=None, steps=None, callbacks=None, **more):
-        """`keras.Model.evaluate`; `x` may also be a `zoo.data.Source`, with its labels as `y`."""
+        """`keras.Model.evaluate` on samples in any of the forms that `fit` takes."""
         if "_use_cached_eval_dataset" in more:  # called by Keras' `fit`, which has prepared everything
             return super().evaluate(
                 x, y, batch_size, sample_weight=sample_weight, steps=steps, callbacks=callbacks, **more
             )
-        samples = arrays.known(x, y, sample_weight)
-        if samples is None or steps or not self._chunks_apply():
-            (x, y, sample_weight), size = keras_forms.of(self, (x, y, sample_weight), samples, batch_size)
-            more = {**more, "sample_weight": sample_weight, "steps": steps, "callbacks": callbacks}
-            with self._by_keras(steps):
-                return super().evaluate(x, y, size, **more)
-        batch_size = checks.positive_integer("batch_size", batch_size or DEFAULT_BATCH_SIZE)
-        callbacks = arrays.listed(callbacks)
-        data = self._data(x, samples, batch_size, callbacks)
+        batch_size = checks.positive_integer("batch_size", batch_size or TRAINING_BATCH_SIZE)
+        samples = inputs.take(
+            self.contract, x, y, sample_weight, batch_size=batch_size, steps=steps, steps_name="steps"
+        )
+        if _is_batches(samples) or steps or not self._chunks_apply():
+            with self._by_keras(steps), _reraising(samples):
+                return super().evaluate(**_for_keras(samples, batch_size), steps=steps, callbacks=callbacks, **more)
+        callbacks = listed(callbacks)
+        data = self._data(samples, batch_size, callbacks)
         test = Chunks(self, self._program("test"), data, data.length)
         with self._taking(data.length, self.chunks.train, test):
-            return super().evaluate(
-                arrays.endless(), steps=data.steps, callbacks=[Begin(None, test), *callbacks], **more
-            )
+            return super().evaluate(endless(), steps=data.steps, callbacks=[Begin(None, test), *callbacks], **more)
 
-    def predict(self, *arguments, **keras_arguments):
-        """`keras.Model.predict`, batch by batch also where a callback calls it during `fit`."""
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+        """`keras.Model.predict` on samples in any of the forms that `fit` takes; floats of any precision as float32."""
+        samples = inputs.take(
+            self.contract,
+            x,
+            batch_size=batch_size,
+            target=False,
+            labels="dropped",
+            steps=steps,
+            steps_name="steps",
+        )
+        # Batch by batch also where a callback calls it during `fit`.
         before, self.steps_per_execution = self.steps_per_execution, 1
         try:
-            return super().predict(*arguments, **keras_arguments)
+            with _reraising(samples):
+                outputs = super().predict(
+                    **_for_keras(samples, batch_size or TRAINING_BATCH_SIZE, predict=True),
+                    verbose=verbose,
+                    steps=steps,
+                    callbacks=callbacks,
+                )
         finally:
             self.steps_per_execution = before
+        return outputs if outputs.dtype.kind in "iub" else outputs.astype("float32", copy=False)
 
     def train_on_batch(self, *arguments, **keras_arguments):
         """`keras.Model.train_on_batch`."""
@@ -209,20 +238,20 @@ class CompiledTraining:
             and self.distribute_strategy.num_replicas_in_sync == 1
         )
 
-    def _data(self, given, samples, batch_size, callbacks, shuffle=False):
-        """`samples`, which were `given` in this form, for `Chunks`."""
-        given = given[0] if isinstance(given, tuple) else given
-        count = len(samples[0] if isinstance(samples, tuple) else samples)
-        length = self._steps(callbacks, -(-count // batch_size), batch_size)
-        if isinstance(samples, Stream):
-            length = max(1, min(length, int(_STREAMED_BYTES / (batch_size * math.prod(samples.shape)))))
-            return Streamed(samples, batch_size=batch_size, length=length, shuffle=shuffle)
+    def _data(self, samples, batch_size, callbacks, shuffle=False):
+        """`samples` for `Chunks`."""
+        length = self._steps(callbacks, -(-samples.count // batch_size), batch_size)
+        if isinstance(samples.x, Stream):
+            length = max(1, min(length, int(_STREAMED_BYTES / (batch_size * math.prod(samples.x.shape)))))
+            return Streamed(samples.x, batch_size=batch_size, length=length, shuffle=shuffle)
         return Resident(
-            *samples,
+            samples.x,
+            samples.y,
+            samples.sample_weight,
             batch_size=batch_size,
             length=length,
             shuffle=shuffle,
-            scale_pixels=keras_forms.are_pixels(self, given, samples),
+            scale_pixels=samples.pixels,
             xla=self.jit_compile,
         )
 
@@ -263,3 +292,58 @@ class CompiledTraining:
         finally:
             self.steps_per_execution, self.train_function, self.test_function = before
             self.chunks.train, self.chunks.test = chunks
+
+
+def listed(callbacks):
+    """`callbacks` of `fit` as a list."""
+    if callbacks is None:
+        return []
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks.callbacks
+    return keras.tree.flatten(callbacks)
+
+
+def endless():
+    """What Keras counts its steps on: it is never read, the chunks know their samples."""
+    return tf.data.Dataset.from_tensors(0).repeat()
+
+
+def _is_batches(samples):
+    return not samples.in_memory and not isinstance(samples.x, Stream)
+
+
+def _is_sequence(samples):
+    return _is_batches(samples) and isinstance(samples.x.data, keras.utils.PyDataset)
+
+
+@contextlib.contextmanager
+def _reraising(*several):
+    """Around Keras' loop: what a check of a batch raised, as it was."""
+    with contextlib.ExitStack() as stack:
+        for samples in several:
+            if samples is not None and _is_batches(samples):
+                stack.enter_context(samples.x.reraising())
+        yield
+
+
+def _for_keras(samples, batch_size, *, predict=False):
+    """Arguments of Keras' own loop."""
+    if isinstance(samples.x, Stream):
+        batches = samples.x.images().batch(batch_size)
+        return {"x": batches.map(lambda x: tf.cast(x, tf.float32) / 255.0).prefetch(tf.data.AUTOTUNE)}
+    if _is_batches(samples):
+        return {"x": samples.x.data}
+    x, y, sample_weight = samples.x, samples.y, samples.sample_weight
+    x = inputs.scaled(x) if samples.pixels else x
+    if predict:
+        return {"x": x, "batch_size": batch_size}
+    y = x if y is None and sample_weight is not None else y  # Keras drops weights that come without a target
+    return {"x": x, "y": y, "sample_weight": sample_weight, "batch_size": batch_size}
+
+
+def _validation_for_keras(samples, batch_size):
+    if samples is None:
+        return None
+    given = _for_keras(samples, batch_size)
+    x, y, sample_weight = (given.get(name) for name in ("x", "y", "sample_weight"))
+    return x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)

@@ -1,115 +1,442 @@
-"""What `fit`, `evaluate` and the verbs of an `Autoencoder` accept, brought into the one form that Keras takes."""
+"""The one way in: whatever a method was given becomes checked samples, targets and weights, and their number.
+
+`take` serves what runs through Keras (`fit`, `evaluate`, `predict`), `collect` and `blocks` serve what needs arrays
+(`encode`, `threshold`, `fine_tune`, `export`). All make the same checks, by `check`: arrays pass it once, everything that
+yields batches passes it with every batch. Needs NumPy only, unless the samples are batches.
+"""
 
 import dataclasses
-import itertools
 import sys
 
 import numpy as np
 
 from zoo.core import checks
+from zoo.core.batches import TRAINING_BATCH_SIZE
 from zoo.core.errors import DataError
 from zoo.data.source import Source
 from zoo.data.stream import Stream
 
-_DEFAULT_BATCH_SIZE = 32
+_FORMS = (
+    "an array, a list, a pandas DataFrame, a zoo.data.Source or Stream, a tf.data.Dataset, a generator of batches, or a"
+    " keras.utils.PyDataset"
+)
 
 
-def array(model, x, name="x", *, target=True):
-    """Samples as a checked float32 array (samples, *input_shape); from an array or a `Source`.
+@dataclasses.dataclass(frozen=True)
+class Contract:
+    """What a model accepts.
 
-    Without `target` they are input alone, which may leave the range of a sigmoid output: noise is not clipped.
+    Targets must lie in [0, 1] if `unit_range`, and so must samples that are their own target. Samples that are input
+    alone may leave that range, as noise does, but must not be 8-bit pixels from 0 to 255.
+
+    Attributes:
+        shape: shape of one sample.
+        dtype: "float32", or "uint8" for a model that takes raw pixels.
+        unit_range: True: targets lie in [0, 1]; False: samples may have any finite values; None: unknown, so that only
+            what is clearly 8-bit pixels is refused.
+        classes: number of classes of a classifier, whose targets are labels; None for an autoencoder, whose targets
+            have the sample's shape.
+        one_hot: the form of labels: True (samples, classes), False int (samples,), None whatever an own loss takes.
     """
-    if isinstance(x, Source):
-        x = x.pixels()
-    return checks.images(x, model.input_shape, unit_range=model.unit_range and target, name=name)
+
+    shape: tuple
+    dtype: str = "float32"
+    unit_range: bool | None = True
+    classes: int | None = None
+    one_hot: bool | None = None
 
 
-def samples(model, x, y, batch_size, name="x"):
-    """The arguments x, y and batch_size for `keras.Model.fit`; y None means that the target is the input."""
-    if x is None:
-        raise DataError(f"{name} is missing: expected samples. Received None.")
-    if _is_dataset(x):
-        if y is not None:
-            raise DataError(f"{name} is a dataset, so targets must come from it: leave y out.")
-        return _dataset(model, x, batch_size, name), None, None
-    if isinstance(x, Stream):
-        checks.check_shape((len(x), *x.shape), model.input_shape, name=name)
-        return x, y, batch_size
-    if hasattr(x, "__next__"):
-        return _generator(model, x, name), y, batch_size
-    if hasattr(x, "__getitem__") and hasattr(x, "num_batches"):  # a keras.utils.PyDataset goes to Keras as it is
-        return x, y, batch_size
-    if isinstance(x, Source) and x.images.dtype == np.uint8:  # in range by its type, and a quarter of the memory
-        checks.check_shape(x.images.shape, model.input_shape, name=name)
-        x = dataclasses.replace(x, labels=None)
-    else:
-        x = array(model, x, name, target=y is None)
-    if y is not None:
-        if len(getattr(y, "shape", ())) <= 1:
+@dataclasses.dataclass(frozen=True, eq=False)
+class Samples:
+    """What `take` makes of the given samples.
+
+    Attributes:
+        x: float32 array (samples, *shape), or uint8 if `pixels` or the model takes raw pixels; a `zoo.data.Stream`; or
+            `zoo.engine.batches.Batches`, which contain their own targets and weights.
+        y: array of targets or labels, or None.
+        sample_weight: float32 array, (samples,) or one weight per element, or None.
+        count: number of samples; of batches, the number of batches; None if unknown.
+        pixels: `x` holds 8-bit pixels, for a model that takes them divided by 255.
+    """
+
+    x: object
+    y: np.ndarray | None = None
+    sample_weight: np.ndarray | None = None
+    count: int | None = None
+    pixels: bool = False
+
+    @property
+    def in_memory(self):
+        """Whether `x` is an array."""
+        return isinstance(self.x, np.ndarray)
+
+    def split(self, share):
+        """These samples without their last `share`, and that share: Keras' `validation_split`."""
+        if not hasattr(self.x, "__len__"):
+            raise DataError("validation_split needs samples in memory or a zoo.data.Stream: pass validation_data.")
+        kept = int(np.floor(self.count * (1 - share)))
+        if not 0 < share < 1 or kept in (0, self.count):
             raise DataError(
-                "The target of an autoencoder has the shape of its input, (samples,"
-                f" {', '.join(map(str, model.input_shape))}). Received y with shape {getattr(y, 'shape', None)}."
-                " Leave y out to reconstruct x; to learn labels, use zoo.classifier(model.encoder, num_classes)."
+                f"validation_split must leave samples on both sides. Received validation_split={share} with"
+                f" {self.count} samples."
             )
-        y = checks.images(y, model.input_shape, unit_range=model.unit_range, name="y")
-        if len(x) != len(y):
-            raise DataError(f"x and y must have the same number of samples. Received {len(x)} and {len(y)}.")
-    return x, y, batch_size
+        return self._part(0, kept), self._part(kept, self.count)
+
+    def _part(self, begin, end):
+        if isinstance(self.x, Stream):
+            return dataclasses.replace(self, x=self.x.part(begin, end), count=end - begin)
+        arrays = (None if a is None else a[begin:end] for a in (self.x, self.y, self.sample_weight))
+        return Samples(*arrays, count=end - begin, pixels=self.pixels)
 
 
-def validation_samples(model, data, batch_size):
-    """`validation_data` for `keras.Model.fit`, from any form that `samples` takes or a tuple (x, y)."""
-    x, y, *weight = data if isinstance(data, tuple) else (data, None)
-    x, y, _ = samples(model, x, y, batch_size, name="validation_data")
-    return (x, y, *weight) if y is not None or weight else x
+def take(
+    contract,
+    x,
+    y=None,
+    sample_weight=None,
+    *,
+    class_weight=None,
+    batch_size=None,
+    target=True,
+    labels="required",
+    steps=None,
+    steps_name="steps_per_epoch",
+    name="x",
+):
+    """Checked `Samples` from any form.
+
+    Args:
+        contract: `Contract` of the model that is to take them.
+        x: array, list, pandas DataFrame, `zoo.data.Source` or `Stream`; or batches: a `tf.data.Dataset` (of single
+            samples too), a generator, a `keras.utils.PyDataset`. A batch is x, (x, y), (x, y, sample_weight) or the
+            dictionary {"image", "label", "sample_weight"}; `x` may be such a dictionary of arrays as well.
+        y: targets or labels, unless `x` contains them. For an autoencoder, labels in `x` are left out, as `y` refused.
+        sample_weight: numbers (samples,), or one per element of a target: (samples, *shape) without its last axes.
+        class_weight: dictionary of class to weight, for a classifier.
+        batch_size: for a dataset of single samples.
+        target: without `y`, `x` itself is what an autoencoder is to reconstruct.
+        labels: "required" (targets of an autoencoder may always be missing), "dropped" with the weights, or "optional":
+            the second part as it is, if there is one, whatever it means.
+        steps: number of batches that will be read of an endless dataset.
+        steps_name: the argument that sets it, if there is one.
+        name: what to call `x` in a message.
+
+    Raises:
+        DataError: what is missing, empty, endless, of the wrong type, shape or range, NaN or infinite; a label that is
+            no class; weights that do not fit. Batches raise it when they are read.
+
+    Example:
+        >>> samples = take(model.contract, images, sample_weight=weights)
+        >>> samples.x.shape, samples.count
+        ((1438, 8, 8, 1), 1438)
+    """
+    options = {"target": target, "labels": labels}
+    if class_weight is not None:
+        _check_class_weight(class_weight, contract, sample_weight)
+    with _Naming(name):
+        if _is_batches(x):
+            from zoo.engine.batches import Batches
+
+            if y is not None or sample_weight is not None:
+                raise DataError(
+                    "x yields batches, so targets and weights must come from it: leave y and sample_weight out."
+                )
+            batches = Batches(x, contract, batch_size or TRAINING_BATCH_SIZE, class_weight, name, options)
+            if batches.endless and not steps:
+                remedy = f"{steps_name}, or a finite part of it" if steps_name else "a finite part of it"
+                raise DataError(f"x is endless: pass {remedy}, such as dataset.take(100).")
+            return Samples(batches, count=batches.count)
+        if isinstance(x, Stream):
+            return _stream(x, y, sample_weight, contract, labels)
+        pixels, given = False, True
+        if isinstance(x, dict):
+            x, y, sample_weight = (
+                part if other is None else other
+                for part, other in zip(unpack(x, contract), (None, y, sample_weight), strict=True)
+            )
+        if isinstance(x, Source):
+            pixels = x.images.dtype == np.uint8 and contract.dtype != "uint8"
+            labels_of = y is None and x.labels is not None
+            x, y, given = x.images, x.labels if labels_of else y, not labels_of
+            if x.dtype not in (np.uint8, np.dtype(contract.dtype)):
+                x = x.astype(contract.dtype)
+        x, y, sample_weight = check(x, y, sample_weight, contract, given=given, pixels=pixels, **options)
+        if class_weight is not None:
+            sample_weight = class_weights(class_weight, y)
+        return Samples(x, y, sample_weight, len(x), pixels)
 
 
-def _is_dataset(x):
-    tensorflow = sys.modules.get("tensorflow")  # whoever holds a tf.data.Dataset has imported it
-    return tensorflow is not None and isinstance(x, tensorflow.data.Dataset)
+def collect(contract, x, y=None, sample_weight=None, *, target=True, labels="required", name="x"):
+    """All samples of any form as checked arrays in memory: (x, y, sample_weight); see `take` for the arguments.
+
+    Returns:
+        x: float32 array (samples, *shape), 8-bit pixels of a Source divided by 255; or uint8 if the model takes these.
+        y, sample_weight: arrays or None.
+
+    Example:
+        >>> images, labels, _ = collect(contract, tf.data.Dataset.from_tensor_slices((images, labels)).batch(32))
+    """
+    options = {"target": target, "labels": labels, "name": name}
+    columns = list(zip(*blocks(contract, x, y, sample_weight, **options), strict=True))
+    return tuple(
+        None if column[0] is None else column[0] if len(column) == 1 else np.concatenate(column) for column in columns
+    )
 
 
-def _generator(model, batches, name):
-    """A generator of batches, or of tuples of them, in the tuples that Keras demands; the first batch is checked."""
-    first = next(batches, None)
-    if first is None:
-        raise DataError(f"{name} is empty: expected a generator of batches, which yielded none.")
-    images = np.asarray(first[0] if isinstance(first, tuple) else first)
-    checks.images(images, model.input_shape, unit_range=model.unit_range, name=f"the first batch of {name}")
-    return (batch if isinstance(batch, tuple) else (batch,) for batch in itertools.chain([first], batches))
+def blocks(contract, x, y=None, sample_weight=None, *, target=True, labels="required", name="x", size=8192):
+    """The samples of any form one block after the other, for what need not hold them all; see `take` for the arguments.
+
+    Yields:
+        (x, y, sample_weight) as `collect` returns them: an array as a whole, batches as they come, pixels of a Source
+        or a Stream by `size` samples.
+    """
+    samples = take(contract, x, y, sample_weight, target=target, labels=labels, steps_name=None, name=name)
+    if isinstance(samples.x, Stream):
+        for images in samples.x.images().batch(size).as_numpy_iterator():
+            yield scaled(images), None, None
+    elif not samples.in_memory:
+        yield from samples.x
+    elif not samples.pixels:
+        yield samples.x, samples.y, samples.sample_weight
+    else:
+        for begin in range(0, samples.count, size):
+            part = samples._part(begin, begin + size)
+            yield scaled(part.x), part.y, part.sample_weight
 
 
-def _dataset(model, dataset, batch_size, name):
-    """`dataset` as batches of images, or of (image, target) where the second element has the image's shape."""
+def scaled(pixels):
+    """8-bit pixels as float32 in [0, 1]."""
+    return pixels.astype("float32") / np.float32(255)
 
-    def is_sample(spec, axes):
-        return getattr(spec, "shape", None) is not None and spec.shape.rank == axes
 
-    spec = dataset.element_spec
-    if isinstance(spec, dict):
-        if "image" not in spec:
-            raise DataError(f"{name} yields dictionaries without the key 'image'. Received keys {sorted(spec)}.")
-        dataset = dataset.map(lambda element: element["image"])
-    elif isinstance(spec, (tuple, list)):
-        axes = spec[0].shape.rank
-        if len(spec) > 1 and is_sample(spec[1], axes) and spec[1].shape[-1] == spec[0].shape[-1] and axes > 1:
-            dataset = dataset.map(lambda image, target, *rest: (image, target))
-        else:
-            dataset = dataset.map(lambda image, *label: image)
-    spec = dataset.element_spec
-    image = spec[0] if isinstance(spec, tuple) else spec
-    if image.shape.rank == len(model.input_shape):
-        dataset = dataset.batch(batch_size or _DEFAULT_BATCH_SIZE)
-        image = dataset.element_spec[0] if isinstance(spec, tuple) else dataset.element_spec
-    if image.shape.rank is not None:
-        checks.check_shape(tuple(image.shape), model.input_shape, name=name)
-    checks.check_dtype(image.dtype.as_numpy_dtype, unit_range=model.unit_range, name=name)
-    first = next(iter(dataset.take(1)), None)
-    if first is None:
-        raise DataError(
-            f"{name} is empty: expected at least one batch of samples of shape {model.input_shape}. A dataset that is"
-            " batched with drop_remainder=True has no batch if it has fewer samples than the batch size."
+def check(x, y, sample_weight, contract, *, target=True, labels="required", given=True, pixels=False):
+    """The three as arrays that `contract` accepts, or None where there is none.
+
+    Args:
+        x, y, sample_weight: anything that NumPy makes an array of.
+        contract: `Contract`.
+        target, labels: as for `take`.
+        given: `y` was named as such; else it came along with `x` and may be labels that an autoencoder leaves out.
+        pixels: `x` holds 8-bit pixels that will be divided by 255.
+
+    Raises:
+        DataError: see `take`.
+    """
+    if x is None:
+        raise DataError(f"x is missing: expected {_FORMS}. Received None.")
+    x = array(x, "x")
+    if labels == "dropped":
+        y = sample_weight = None
+    y, sample_weight = (None if a is None else array(a, n) for a, n in ((y, "y"), (sample_weight, "sample_weight")))
+    autoencoder = contract.classes is None
+    if autoencoder and y is not None and labels == "required" and y.shape[1:] != tuple(contract.shape):
+        if given:
+            refuse_target(y, contract)
+        y = None
+    if contract.dtype == "uint8" or pixels:
+        if not x.size:
+            raise DataError(
+                f"x is empty: expected at least one sample of shape {contract.shape}. Received shape {x.shape}."
+            )
+        checks.check_shape(x.shape, contract.shape)
+        if x.dtype != np.uint8:
+            raise DataError(f"The model takes raw pixels: expected dtype uint8. Received {x.dtype}.")
+    else:
+        itself = target and autoencoder and y is None
+        x = checks.images(x, contract.shape, unit_range=contract.unit_range, target=itself)
+    for name, array_ in (("y", y), ("sample_weight", sample_weight)):
+        if array_ is not None and (array_.ndim == 0 or len(array_) != len(x)):
+            entries = len(array_) if array_.ndim else "no"
+            raise DataError(f"{name} must have one entry per sample. Received {len(x)} samples and {entries} entries.")
+    if labels == "required":
+        if not autoencoder:
+            y = _labels(y, contract)
+        elif y is not None:
+            y = checks.images(y, contract.shape, unit_range=contract.unit_range, name="y")
+    if sample_weight is not None:
+        sample_weight = _weights(sample_weight, () if contract.classes else contract.shape)
+    return x, y, sample_weight
+
+
+def array(value, name):
+    """`value` as a NumPy array in the machine's byte order, floats as float32.
+
+    Raises:
+        DataError: NumPy makes no array of it: a ragged list, or an object of another kind.
+    """
+    try:
+        value = np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{name} is no array: its entries differ in shape or type ({error}).") from None
+    if value.dtype == object and value.ndim == 0:
+        raise DataError(f"{name} is of an unknown type: expected {_FORMS}. Received {type(value.item()).__name__}.")
+    if value.dtype.kind == "f" or "float" in value.dtype.name:  # bfloat16 is no NumPy kind
+        return value.astype("float32", copy=False)
+    return value.astype(value.dtype.newbyteorder("="), copy=False)
+
+
+def unpack(element, contract):
+    """The (x, y, sample_weight) that one batch, one element of a dataset, or `validation_data` consists of."""
+    axes = len(contract.shape)
+    if isinstance(element, list) and 1 < len(element) <= 3 and len(np.shape(element[0])) == axes + 1:
+        element = tuple(element)  # [x, y], as Keras reads it; a list of samples has one axis less
+    if not isinstance(element, (tuple, dict)):
+        element = (element,)
+    if isinstance(element, tuple):
+        if not 1 <= len(element) <= 3:
+            raise DataError(
+                f"x must yield x, (x, y) or (x, y, sample_weight). Received a tuple of {len(element)} parts."
+            )
+        x, y, sample_weight = (*element, None, None)[:3]
+        return unpack(x, contract)[0] if isinstance(x, dict) else x, y, sample_weight
+    if "image" not in element:
+        raise DataError(f"x is a dictionary without the key 'image'. Received keys {sorted(element)}.")
+    return element["image"], element.get("label"), element.get("sample_weight")
+
+
+def class_weights(class_weight, y):
+    """One float32 weight per sample from a dictionary of weights by class; classes that it does not name weigh 1."""
+    classes = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y)).astype("int64")
+    table = np.ones(max([int(classes.max()), *class_weight]) + 1, "float32")
+    table[list(class_weight)] = list(class_weight.values())
+    return table[classes]
+
+
+class _Naming:
+    """Around checks of samples that are not called x: the message begins with what they are called."""
+
+    def __init__(self, name):
+        self._name = name
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        if isinstance(error, DataError) and self._name != "x" and not str(error).startswith("In "):
+            raise DataError(f"In {self._name}: {error}") from error.__cause__
+
+
+def _is_batches(x):
+    """Whether `x` yields batches: a tf.data.Dataset, a PyDataset or another sequence of batches, or an iterator."""
+    tensorflow, keras = (
+        sys.modules.get("tensorflow"),
+        sys.modules.get("keras"),
+    )  # imported by whoever holds one of theirs
+    return (
+        (tensorflow is not None and isinstance(x, tensorflow.data.Dataset))
+        or (keras is not None and isinstance(x, keras.utils.PyDataset))
+        or hasattr(x, "__next__")
+        or (
+            hasattr(x, "__getitem__")
+            and hasattr(x, "__len__")
+            and not isinstance(x, (list, tuple, dict, str, bytes, Source, Stream))
+            and not hasattr(x, "__array__")
         )
-    first = first[0] if isinstance(first, tuple) else first
-    checks.images(first.numpy(), model.input_shape, unit_range=model.unit_range, name=f"the first batch of {name}")
-    return dataset
+    )
+
+
+def _stream(stream, y, sample_weight, contract, labels):
+    if y is not None or sample_weight is not None:
+        raise DataError("A stream is given alone: leave y and sample_weight out.")
+    if contract.classes is not None and labels == "required":
+        raise DataError(
+            "A stream gives images without labels: pass a Source (zoo.data.load(..., stream=False)), or a"
+            " tf.data.Dataset of (image, label)."
+        )
+    checks.check_shape((len(stream), *stream.shape), contract.shape)
+    if contract.dtype == "uint8":
+        raise DataError("A stream gives pixels divided by 255, and the model takes raw pixels: pass a Source.")
+    return Samples(stream, count=len(stream), pixels=True)
+
+
+def refuse_target(y, contract):
+    """Raise `DataError` for a `y` that has not the shape of an autoencoder's samples."""
+    if y.ndim == len(contract.shape) + 1:
+        checks.check_shape(y.shape, contract.shape, name="y")
+    raise DataError(
+        "The target of an autoencoder has the shape of its input, (samples,"
+        f" {', '.join(map(str, contract.shape))}). Received y with shape {y.shape}."
+        " Leave y out to reconstruct x; to learn labels, use zoo.classifier(model.encoder, num_classes)."
+    )
+
+
+def _labels(y, contract):
+    """`y` as the classifier's loss takes it."""
+    classes = contract.classes
+    if y is None:
+        raise DataError("Labels are missing: expected y, int class labels (samples,). Received None.")
+    received = f"Received dtype {y.dtype} and shape {y.shape}"
+    if y.dtype.kind not in "fiub":
+        raise DataError(
+            f"y must hold one int label from 0 to {classes - 1} per sample. {received}."
+            " Number the names of classes with np.unique(y, return_inverse=True)[1]."
+        )
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        raise DataError(f"y holds NaN or infinite values, first at index {int(np.argmin(np.isfinite(y)))}.")
+    if contract.one_hot is None and (y.ndim > 2 or y.shape[1:] not in ((), (1,))):
+        return y
+    if contract.one_hot:
+        if y.shape != (len(y), classes):
+            raise DataError(
+                f"The loss takes one-hot labels (samples, {classes}). {received}. Pass"
+                f" keras.utils.to_categorical(y, {classes}), or compile with loss='sparse_categorical_crossentropy'."
+            )
+        return y
+    if y.shape == (len(y), classes) and classes > 1:
+        raise DataError(
+            f"The loss takes int labels (samples,), and y is one-hot. {received}. Pass y.argmax(axis=-1), or compile"
+            " with loss='categorical_crossentropy'."
+        )
+    if y.shape not in ((len(y),), (len(y), 1)):
+        raise DataError(f"y must hold one int label from 0 to {classes - 1} per sample. {received}.")
+    y = y.reshape(len(y))
+    low, high = y.min(), y.max()
+    whole = y.dtype.kind != "f" or np.array_equal(y, np.round(y))
+    if whole and low >= 0 and high < classes:
+        return y
+    if contract.one_hot is None and not whole:
+        return y
+    raise DataError(
+        f"y must hold one int label from 0 to {classes - 1} per sample. Received dtype {y.dtype}, values from {low} to"
+        f" {high}."
+    )
+
+
+def _weights(weights, inner):
+    """`weights` as float32; `inner` is the shape within a sample that they may have, or the beginning of it."""
+    shape = weights.shape[1:]
+    fits = len(shape) <= max(len(inner), 1) and all(
+        a in (1, b) for a, b in zip(shape, (*inner, 1)[: len(shape)], strict=True)
+    )
+    if weights.dtype.kind not in "fiub" or not fits:
+        elements = ", ".join(map(str, inner[:-1] or inner))
+        expected = "(samples,)" + (f", or one per element: (samples, {elements})" if inner else "")
+        raise DataError(
+            f"sample_weight must hold numbers of shape {expected}. Received dtype {weights.dtype} and shape"
+            f" {weights.shape}."
+        )
+    weights = weights.astype("float32", copy=False)
+    if not np.isfinite(weights).all():
+        raise DataError("sample_weight holds NaN or infinite values.")
+    return weights
+
+
+def _check_class_weight(class_weight, contract, sample_weight):
+    if contract.classes is None or sample_weight is not None:
+        raise DataError("class_weight needs a classifier's labels y, and cannot be combined with sample_weight.")
+    fits = isinstance(class_weight, dict) and all(
+        _is_number(key, int, np.integer)
+        and 0 <= key < contract.classes
+        and _is_number(value, int, float, np.number)
+        and 0 <= value < float("inf")
+        for key, value in class_weight.items()
+    )
+    if not fits:
+        raise DataError(
+            f"class_weight must be a dictionary of classes from 0 to {contract.classes - 1} to numbers of at least 0."
+            f" Received: {class_weight!r}."
+        )
+
+
+def _is_number(value, *kinds):
+    return isinstance(value, kinds) and not isinstance(value, bool)

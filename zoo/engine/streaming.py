@@ -26,8 +26,7 @@ class Streamed:
     def begin(self, epoch, done):
         """Start an epoch, of which `done` steps are taken already."""
         seed = None if self._seed is None else int(np.random.default_rng((self._seed, epoch)).integers(2**31))
-        images = self.stream.images(seed).skip(done * self.batch_size)
-        self._batches = images.batch(self.batch_size).prefetch(self.length).as_numpy_iterator()
+        self._batches = self.stream.batches(self.batch_size, seed, skip=done * self.batch_size)
 
     def take(self, begin, end):
         """The steps `begin` to `end` as calls of a program: (tensors, order, begin, end, number of the first step)."""

@@ -9,7 +9,8 @@ from zoo.catalog.load import load, load_encoder
 from zoo.data import Source
 from zoo.evaluation.context import features
 from zoo.evaluation.features import flattened
-from zoo.transfer.fine_tuning import classifier, equal_batches, fine_tune
+from zoo.transfer.classifier import classifier
+from zoo.transfer.fine_tuning import equal_batches, fine_tune
 
 EPOCHS = 60  # of a network from scratch
 

@@ -1,0 +1,171 @@
+"""Image files in a folder or zip archive, ``split/class/*.jpg|png``, decoded in parallel while they are read."""
+
+import collections
+import concurrent.futures
+import dataclasses
+import itertools
+import os
+import pathlib
+import random
+import zipfile
+from collections.abc import Callable
+
+import numpy as np
+
+from zoo.core.errors import DataNotFoundError, unknown_name
+from zoo.data.images import AHEAD_BYTES, is_image_file, read_image, unreadable
+
+_LAYOUT = "expected <split>/<class>/*.jpg or *.png inside, such as train/cat/1.jpg and test/cat/2.jpg"
+_FILES_PER_TASK = 16
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ImageFiles:
+    """Image files in a fixed order, with their labels.
+
+    Attributes:
+        root: path of the folder or archive.
+        names: list of the files' paths below it.
+        open: function of such a path that returns a binary file.
+        labels: int64 array (files,), or None.
+    """
+
+    root: pathlib.Path
+    names: list
+    open: Callable
+    labels: np.ndarray | None = None
+
+    shape = None  # the files' own sizes are not known before they are read
+
+    def __len__(self):
+        return len(self.names)
+
+    def part(self, begin, end):
+        """The files from number `begin` up to `end`."""
+        labels = None if self.labels is None else self.labels[begin:end]
+        return dataclasses.replace(self, names=self.names[begin:end], labels=labels)
+
+    def examples(self, shape=None, seed=None, skip=0):
+        """Iterator of (image, label or None), decoded ahead by as many threads as there are cores.
+
+        Args:
+            shape: (height, width, channels) to bring the images to; None keeps their own.
+            seed: of a permutation of all files; None keeps their order.
+            skip: examples to leave out at the beginning, which are not read.
+
+        Raises:
+            DataError: a file that cannot be read.
+        """
+        order = np.arange(len(self)) if seed is None else np.random.default_rng(seed).permutation(len(self))
+        tasks = (order[i : i + _FILES_PER_TASK] for i in range(skip, len(order), _FILES_PER_TASK))
+        ahead = os.cpu_count()
+        if shape is not None:  # who takes many at once and then computes finds many ready
+            ahead = max(ahead, int(AHEAD_BYTES / (_FILES_PER_TASK * np.prod(shape))))
+        pending = collections.deque()
+        pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
+        try:
+            for task in tasks:
+                pending.append(pool.submit(self._read, task, shape))
+                if len(pending) > ahead:
+                    yield from pending.popleft().result()
+            while pending:
+                yield from pending.popleft().result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _read(self, task, shape):
+        labels = itertools.repeat(None) if self.labels is None else self.labels[task]
+        return [(self._image(index, shape), label) for index, label in zip(task, labels, strict=False)]
+
+    def _image(self, index, shape):
+        name = self.names[index]
+        path = f"{self.root}/{name}"
+        with unreadable(path), self.open(name) as file:
+            return read_image(file, path, shape)
+
+
+def open_folder(root, split):
+    """The files of one split of a folder, not yet read; the classes are the subfolders that hold images, sorted.
+
+    The order is fixed: sorted by class and name, then shuffled with the name of the split as the seed, as
+    `tfds.ImageFolder` does; "all" is one split after the other.
+
+    Args:
+        root: pathlib.Path of the folder that holds the splits.
+        split: "train", "test" or "all".
+
+    Returns:
+        ImageFiles, and the attributes of the `Source` that they become, as a dictionary.
+
+    Raises:
+        DataNotFoundError: no such folder, or no images in it.
+        UnknownNameError: no such split.
+    """
+    if not root.is_dir():
+        raise DataNotFoundError(f"No such folder: {str(root)!r}: {_LAYOUT}.")
+    members = sorted(path.parts[-3:] for path in root.glob("*/*/*"))
+    chosen, labels, class_names = _of_split(root, members, split)
+    by_split = collections.defaultdict(list)
+    for member in zip(chosen, labels, strict=True):
+        by_split[member[0][0]].append(member)
+    for name, group in by_split.items():
+        random.Random(name).shuffle(group)
+    chosen, labels = zip(*itertools.chain.from_iterable(by_split.values()), strict=True)
+    return _files(root, chosen, labels, lambda name: open(root / name, "rb")), _about(root.name, split, class_names)
+
+
+def open_archive(path, split):
+    """The same for a zip archive of such a folder, which is not unpacked.
+
+    The order is by name of the file, then of the class, so that every part of a split holds all classes.
+    """
+    try:
+        archive = zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise DataNotFoundError(f"Cannot read {str(path)!r} as a zip archive ({error}): {_LAYOUT}.") from error
+    members = [member for member in (tuple(name.split("/")) for name in archive.namelist()) if len(member) == 3]
+    members.sort(key=lambda member: (member[0], member[2], member[1]))
+    chosen, labels, class_names = _of_split(path, members, split)
+    return _files(path, chosen, labels, archive.open), _about(path.stem, split, class_names)
+
+
+def all_images(root):
+    """Every image below a folder, in any subfolder, sorted by path and without labels.
+
+    Raises:
+        DataNotFoundError: no such folder, or no images in it.
+    """
+    if not root.is_dir():
+        raise DataNotFoundError(f"No such folder: {str(root)!r}.")
+    members = (path.relative_to(root) for path in sorted(root.rglob("*")) if path.is_file())
+    names = [member.as_posix() for member in members if is_image_file(member.parts)]
+    if not names:
+        raise DataNotFoundError(f"No images in {str(root)!r}: expected .jpg or .png files, in any subfolder.")
+    return ImageFiles(root, names, lambda name: open(root / name, "rb"))
+
+
+def image_file(path):
+    """One image, without a label."""
+    return ImageFiles(path.parent, [path.name], lambda name: open(path, "rb"))
+
+
+def _of_split(root, members, split):
+    """The (split, class, file) `members` of one split, their labels, and the names of all classes."""
+    members = [member for member in members if is_image_file(member)]
+    if not members:
+        raise DataNotFoundError(f"No images in {str(root)!r}: {_LAYOUT}.")
+    splits = {member[0] for member in members}
+    if split not in ("all", *splits):
+        raise unknown_name(f"split of {str(root)!r}", split, splits)
+    class_names = tuple(sorted({member[1] for member in members}))
+    number = {name: i for i, name in enumerate(class_names)}
+    chosen = [member for member in members if split in ("all", member[0])]
+    return chosen, [number[member[1]] for member in chosen], class_names
+
+
+def _files(root, members, labels, open_file):
+    return ImageFiles(root, ["/".join(member) for member in members], open_file, np.array(labels, "int64"))
+
+
+def _about(name, split, class_names):
+    return {"name": name, "split": split, "class_names": class_names}

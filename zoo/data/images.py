@@ -1,0 +1,148 @@
+"""One way to read an image file and one way to resize images, for every kind of data source."""
+
+import contextlib
+
+import numpy as np
+
+from zoo.core import checks
+from zoo.core.errors import DataError
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # what files with these suffixes turn out to hold
+_BLOCK_PIXELS = 2**22  # resized in one call
+AHEAD_BYTES = 64e6  # pixels that a reader may hold ready or shuffle
+_LUMA = np.array([0.299, 0.587, 0.114], "float32")  # ITU-R BT.601, as JPEG and Pillow use it
+
+
+def is_image_file(parts):
+    """Whether a path, given as its parts below the root, is an image that a user put there.
+
+    Hidden files and folders are not: `.ipynb_checkpoints`, and what macOS adds (`._photo.jpg`, `__MACOSX`).
+    """
+    return parts[-1].lower().endswith(SUFFIXES) and not any(
+        part.startswith(".") or part == "__MACOSX" for part in parts
+    )
+
+
+def read_image(file, name, shape=None):
+    """Pixels of an image file as a uint8 array (height, width, channels).
+
+    Grey images have one channel, all others three: palettes and CMYK become RGB, transparent pixels are shown on white.
+    16 bits per channel are reduced to the upper 8. Images are turned upright as their EXIF orientation says.
+
+    Args:
+        file: path, or binary file.
+        name: what errors call it.
+        shape: (height, width, channels) to bring the image to, as `resize` does; None keeps its own.
+
+    Raises:
+        DataError: not an image, or a damaged one.
+    """
+    from PIL import Image, ImageOps
+
+    with unreadable(name), Image.open(file, formats=_FORMATS) as image:
+        ImageOps.exif_transpose(image, in_place=True)
+        pixels = _pixels(image)
+    return pixels if shape is None else resize(pixels[None], shape)[0]
+
+
+@contextlib.contextmanager
+def unreadable(name):
+    """Turn whatever happens while the image `name` is read into a `DataError` that names it."""
+    try:
+        yield
+    except Exception as error:  # Pillow, zipfile and the disk raise errors of many kinds for damaged files
+        raise DataError(
+            f"{name!r} is not an image that can be read ({type(error).__name__}: {error}). Remove or replace it."
+        ) from error
+
+
+def _pixels(image):
+    from PIL import Image
+
+    if image.mode.startswith("I"):  # grey, 16 bits; of 16-bit colour Pillow itself keeps the upper 8
+        return (np.asarray(image) >> 8).astype("uint8")[..., None]
+    grey = image.mode in ("1", "L", "LA")
+    if image.mode in ("LA", "RGBA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    pixels = np.asarray(image.convert("L" if grey else "RGB"))
+    return pixels[..., None] if grey else pixels
+
+
+def resize(images, shape, *, margin=0.0):
+    """Resize a batch of images to `shape`, with antialiased bilinear interpolation.
+
+    Each image is resized on its own, in float32 by Pillow: the result depends neither on the other images nor on the
+    backend or image data format of Keras. 8-bit pixels are rounded once, at the end.
+
+    Args:
+        images: array (samples, height, width, channels), uint8 in [0, 255] or float in [0, 1].
+        shape: (height, width, channels) to reach; channels may go from 3 to 1 (luma) or from 1 to any number (copies).
+        margin: share of the height and width left black on every side, below 0.5. MNIST keeps 4 of 28 pixels around a
+            digit's box: a digit that fills its image is brought to MNIST's framing with ``margin=4 / 28``.
+
+    Returns:
+        array (samples, *shape): uint8 for uint8, otherwise float32.
+
+    Raises:
+        DataError: not a batch of images, or channels that cannot be converted.
+        ConfigError: a shape or margin that is none.
+
+    Example:
+        >>> zoo.data.resize(zoo.data.load("digits").pixels(), (28, 28, 1), margin=4 / 28).shape
+        (1438, 28, 28, 1)
+    """
+    images, shape = np.asarray(images), checks.positive_integers("shape", shape)
+    if images.ndim != 4 or len(shape) != 3 or 0 in images.shape[1:]:
+        raise DataError(
+            "Only images can be resized: expected (samples, height, width, channels) and a shape (height, width,"
+            f" channels). Received {images.shape} and {shape}."
+        )
+    checks.check_dtype(images.dtype, unit_range=False, name="images")
+    check_channels(images.shape[-1], shape[-1])
+    height, width, _ = shape
+    margin = checks.in_range("margin", margin, 0, 0.5)
+    top, left = min(round(height * margin), (height - 1) // 2), min(round(width * margin), (width - 1) // 2)
+    is_uint8 = images.dtype == np.uint8
+    result = np.zeros((len(images), *shape), "uint8" if is_uint8 else "float32")
+    inside = result[:, top : height - top, left : width - left]
+    block = max(1, _BLOCK_PIXELS // images[:1].size) if len(images) else 1
+    for begin in range(0, len(images), block):
+        pixels = images[begin : begin + block]
+        if pixels.shape[1:] != inside.shape[1:]:
+            pixels = _resized(_in_grey(pixels.astype("float32"), shape[-1]), inside.shape[1:3])
+            pixels = np.clip(np.rint(pixels), 0, 255) if is_uint8 else pixels
+        inside[begin : begin + block] = pixels
+    return result
+
+
+def check_channels(have, wanted, what="Images"):
+    """Raise `DataError` unless images with `have` channels can be brought to `wanted`."""
+    if have not in (1, wanted) and (have, wanted) != (3, 1):
+        raise DataError(
+            f"{what} with {have} channels cannot be brought to {wanted}: pass images with {wanted} channels."
+        )
+
+
+def _in_grey(pixels, channels):
+    """`pixels` in grey if that is wanted; the copies of a grey image are made after it is resized."""
+    return (pixels * _LUMA).sum(axis=-1, keepdims=True) if pixels.shape[-1] == 3 and channels == 1 else pixels
+
+
+def _resized(pixels, size):
+    """(samples, *size, channels): the width, then the height, of all images and channels in one call each."""
+    for axis, length in ((2, size[1]), (1, size[0])):
+        if pixels.shape[axis] != length:
+            rows = np.moveaxis(pixels, axis, -1)
+            flat = _resized_rows(rows.reshape(-1, rows.shape[-1]), length)
+            pixels = np.moveaxis(flat.reshape(*rows.shape[:-1], length), -1, axis)
+    return pixels
+
+
+def _resized_rows(rows, length):
+    from PIL import Image
+
+    image = Image.fromarray(np.ascontiguousarray(rows))
+    return np.asarray(image.resize((length, len(rows)), Image.Resampling.BILINEAR))

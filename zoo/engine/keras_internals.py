@@ -1,0 +1,56 @@
+"""What only private names of Keras give, each with the reason why."""
+
+import contextlib
+from typing import Any
+
+import keras
+
+
+def compile_arguments(model: keras.Model) -> dict[str, Any]:
+    """The very objects that `compile` was given: losses, metrics, settings; without the optimizer.
+
+    `get_compile_config` gives them serialised, and a loss or metric of the user's own does not come back from that.
+    """
+    arguments = dict(model._compile_config.config)
+    del arguments["optimizer"]
+    return arguments
+
+
+def learning_rate(optimizer: keras.optimizers.Optimizer):
+    """The schedule or function that an optimizer takes its learning rate from, or None where it has a constant one.
+
+    The public attribute is the rate of this moment.
+    """
+    rate = optimizer._learning_rate
+    return None if isinstance(rate, keras.Variable) else rate
+
+
+def optimizer_of_variable(optimizer: keras.optimizers.MultiOptimizer):
+    """The `OptimizerMap`, or the function, by which a `MultiOptimizer` chooses; it has no public attribute."""
+    return optimizer._optimizer_map
+
+
+@contextlib.contextmanager
+def constant_learning_rate(optimizer: keras.optimizers.Optimizer):
+    """Around `get_config` of an optimizer whose schedule or function may not be serialisable."""
+    rate = learning_rate(optimizer)
+    if rate is not None:
+        optimizer._learning_rate = 0.0
+    try:
+        yield
+    finally:
+        if rate is not None:
+            optimizer._learning_rate = rate
+
+
+def copy_weight_decay(optimizer: keras.optimizers.Optimizer, copy: keras.optimizers.Optimizer):
+    """What `exclude_from_weight_decay` was called with is in no config."""
+    for name in ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern"):
+        if hasattr(optimizer, name):
+            setattr(copy, name, getattr(optimizer, name))
+
+
+def forget_resumed_epoch(model: keras.Model, begin: int) -> None:
+    """Let `fit` begin at `begin` at the earliest: Keras keeps for ever where `BackupAndRestore` resumed a training."""
+    if model._initial_epoch is not None and model._initial_epoch <= begin:
+        model._initial_epoch = None
