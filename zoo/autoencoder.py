@@ -14,6 +14,7 @@ from zoo.engine.engine import CompiledTraining
 from zoo.layers import corruption as corruptions
 from zoo.layers import precision
 from zoo.layers import sparsity as sparsities
+from zoo.layers.configurable import plain
 from zoo.layers.parts import Decoder, Encoder, Part, ZooModel, leaves
 
 _ORIGIN = "trained_on.txt"
@@ -111,7 +112,7 @@ class Autoencoder(ZooModel, CompiledTraining, keras.Model):
             config["corruption"] = [corruption.describe() for corruption in self.corruption]
         if self.sparsity is not None:
             config["sparsity"] = self.sparsity.describe()
-        return {**config, "name": self.name}
+        return plain({**config, "name": self.name}, "This Autoencoder")
 
     @classmethod
     def from_config(cls, config, custom_objects=None):

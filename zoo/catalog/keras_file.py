@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import zipfile
 
 import keras
 
@@ -39,6 +40,8 @@ def load_model(path: str | os.PathLike, *, compile: bool = True) -> keras.Model:
         )
     if not path.is_file():
         raise DataNotFoundError(f"No such file: {str(path)!r}. Write one with model.save('model.keras').")
+    if not zipfile.is_zipfile(path):
+        raise ConfigError(f"{str(path)!r} is damaged or no .keras file, which is a zip archive.")
     try:
         return keras.saving.load_model(path, compile=compile)
     except (TypeError, ValueError) as error:

@@ -156,7 +156,7 @@ def take(
             labels_of = y is None and x.labels is not None
             x, y, given = x.images, x.labels if labels_of else y, not labels_of
             if x.dtype not in (np.uint8, np.dtype(contract.dtype)):
-                x = x.astype(contract.dtype)
+                x = np.rint(x * 255).astype("uint8") if contract.dtype == "uint8" else x.astype(contract.dtype)
         x, y, sample_weight = check(x, y, sample_weight, contract, given=given, pixels=pixels, **options)
         if class_weight is not None:
             sample_weight = class_weights(class_weight, y)

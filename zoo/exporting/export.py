@@ -56,8 +56,8 @@ def export(
         formats: which of "saved_model", "tflite", "onnx".
         quantization: of the .tflite file; the other formats stay float32. None; "float16" weights; "dynamic": int8
             weights; "int8": int8 weights and activations, the score still computed in float32.
-        calibration: for int8: array (samples, *input shape) of what the model will see, a `zoo.data.Source`, or the
-            name of a dataset. At least 1,000 samples are wanted; by default 1,000 training samples of the dataset of
+        calibration: for int8: what the model will see, in any form that `fit` takes (array, `zoo.data.Source`, dataset,
+            generator ...), or the name of a dataset. At least 1,000 samples are wanted; by default 1,000 training samples of the dataset of
             the model's card (for a classifier, its encoder's: pass your own images if they differ).
         integer_io: for int8: None for float32 inputs and outputs, or "uint8" for integers that the file's scale and
             zero point translate; a score stays float32.

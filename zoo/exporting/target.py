@@ -8,8 +8,8 @@ import numpy as np
 from zoo import data
 from zoo.autoencoder import Autoencoder
 from zoo.core import checks
-from zoo.core.errors import DataError, ExportError
-from zoo.data.source import Source
+from zoo.core.errors import ExportError
+from zoo.engine.inputs import Contract, collect
 from zoo.exporting.folding import with_folded_latent
 from zoo.exporting.signatures import Signature, as_it_is, scaled, verbs
 from zoo.layers.parts import Encoder, Part, ZooModel, leaves, trained_on
@@ -105,42 +105,31 @@ class ExportTarget:
         """`count` real samples of the input's shape and dtype (for a decoder: spread-out codes)."""
         if self.kind == "decoder":
             return np.random.default_rng(0).random((count, *self.input_shape), "float32")
-        return self._converted(data.samples_like(self.input_shape, count))
+        samples = data.samples_like(self.input_shape, count)
+        return np.rint(samples * 255).astype("uint8") if self.dtype == "uint8" else samples
 
     def samples(self, given, split, name="samples"):
-        """Checked samples of the caller, as (array of the input's dtype, labels or None).
+        """Checked samples of the caller, as (array of the input's dtype, int labels (samples,) or None).
 
         Args:
-            given: array, `zoo.data.Source`, or the name of a dataset.
+            given: samples in any form, see `zoo.engine.inputs.take`, or the name of a dataset.
             split: split to take of a named dataset.
             name: what to call them in an error.
         """
         if isinstance(given, str):
             given = data.load(given, split, shape=self.input_shape if len(self.input_shape) == 3 else None)
-        labels = None
-        if isinstance(given, Source):
-            labels = given.labels
-            given = self._converted(given.images if given.images.dtype == self.dtype else given.pixels())
-        given = np.asarray(given)
-        if self.dtype == "uint8" and given.dtype != np.uint8:
-            raise DataError(
-                f"{name} must be what the exported file takes, raw pixels: expected dtype uint8."
-                f" Received {given.dtype}."
-            )
-        checks.images(given, self.input_shape, unit_range=False, name=name)
-        return given.astype(self.dtype, copy=False), labels
+        contract = Contract(self.input_shape, self.dtype, self.unit_range)
+        x, y, _ = collect(contract, given, target=self.kind == "autoencoder", labels="optional", name=name)
+        if y is not None and y.ndim == 2:
+            y = y[:, 0] if y.shape[1] == 1 else y.argmax(axis=1)  # one-hot
+        return x, y if y is not None and y.ndim == 1 and y.dtype.kind in "iu" else None
 
     def inputs(self, samples):
-        """What each signature takes, by its name: `samples`, but their latent features for an autoencoder's "decode"."""
+        """What each signature takes, by its name: `samples`, or, for an autoencoder's "decode", their features."""
         inputs = dict.fromkeys(self.signatures, samples)
         if self.kind == "autoencoder":
             inputs["decode"] = self.signatures["encode"].run(samples)
         return inputs
-
-    def _converted(self, samples):
-        if self.dtype == "uint8" and samples.dtype != np.uint8:
-            return np.rint(samples * 255).astype("uint8")
-        return samples
 
 
 def check(model) -> None:

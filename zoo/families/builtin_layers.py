@@ -85,17 +85,14 @@ def _check_object(described, where):
     _check_keys(described, _OBJECT, where)
     _check_keys(config, _GRAPH | _FACTS if graph or issubclass(cls, keras.Model) else _arguments(cls), where)
     for key, value in config.items():
-        if key.endswith("activation") and isinstance(value, str) and not callable(vars(keras.activations).get(value)):
-            raise _refused(where, f"the activation {value!r}")
-        if key.endswith(("_initializer", "_regularizer", "_constraint")) and not (value is None or _is_object(value)):
-            raise _refused(where, f"{key}={value!r}")
+        plain = value is None or (isinstance(value, dict) and "class_name" in value)
+        if key.endswith("activation"):
+            plain = plain or (isinstance(value, str) and callable(vars(keras.activations).get(value)))
+        if key.endswith(("activation", "_initializer", "_regularizer", "_constraint")) and not plain:
+            raise _refused(where, f"{key}={str(value)[:80]!r} in {told}")
         _check_value(value, where)
     for key in ("build_config", "inbound_nodes"):
         _check_value(described.get(key), where)
-
-
-def _is_object(value):
-    return isinstance(value, dict) and "class_name" in value
 
 
 def _check_keys(described, known, where):

@@ -35,6 +35,7 @@ class ZooModel:
                 " model.save('model.keras'), or its weights alone as model.save_weights('model.weights.h5')."
                 f" Received: {str(filepath)!r}."
             )
+        self.get_config()  # before Keras opens the file: a model that it cannot describe shall leave none behind
         return super().save(filepath, *arguments, **keras_arguments)
 
 
