@@ -19,7 +19,7 @@ from zoo.core import keras_registry
 
 __version__ = "0.1.0"
 
-_MODULES = (
+_MODULES = ("corruption", "data", "lite", "sparsity")  # these are modules, all others classes and functions
     "corruption",
     "data",
     "lite",
