@@ -20,11 +20,6 @@ from zoo.core import keras_registry
 __version__ = "0.1.0"
 
 _MODULES = ("corruption", "data", "lite", "sparsity")  # these are modules, all others classes and functions
-    "corruption",
-    "data",
-    "lite",
-    "sparsity",
-)  # the public modules; other public names are classes and functions
 
 
 def _public_names():
