@@ -199,7 +199,9 @@ def test_other_mistakes():
         zoo.denoising(backbone, {"type": "Dimm"})
     with pytest.raises(UnknownNameError, match="Unknown argument of corruption 'Dim' 'factr'. Did you mean 'factor'"):
         zoo.denoising(backbone, {"type": "Dim", "factr": 1.0})
-    with pytest.raises(ConfigError, match="A corruption is a zoo.corruption object or a dictionary.* Received: <GaussianNoise"):
+    with pytest.raises(
+        ConfigError, match="A corruption is a zoo.corruption object or a dictionary.* Received: <GaussianNoise"
+    ):
         zoo.denoising(backbone, keras.layers.GaussianNoise(0.1))
 
     class PerSample(zoo.sparsity.Sparsity):

@@ -1,7 +1,7 @@
 """The one way in: whatever a method was given becomes checked samples, targets and weights, and their number.
 
 `take` serves what runs through Keras (`fit`, `evaluate`, `predict`), `collect` and `blocks` serve what needs arrays
-(`encode`, `threshold`, `fine_tune`, `export`). All make the same checks, by `check`: arrays pass it once, everything that
+(`encode`, `threshold`, `fine_tune`, `export`). All make the same checks, by `check`: arrays pass it once, all that
 yields batches passes it with every batch. Needs NumPy only, unless the samples are batches.
 """
 
