@@ -20,6 +20,7 @@ import sys
 import numpy as np
 
 import zoo
+from zoo.core.tables import markdown_table
 from zoo.core.terminal import load_tensorflow
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -248,17 +249,14 @@ def outside(results):
 
 def text(results):
     """The generated part of docs/mobile.md."""
-    rows = [
-        "| set | float32 | float16 | dynamic | int8 | int8 score |",
-        "|---|---:|---:|---:|---:|---:|",
-    ]
+    rows = []
     for name, modes in results["sets"].items():
         every = {m: [(s, d) for signatures in modes[m].values() for s, d in signatures.items()] for m in MODES}
         integers = [d for s, d in every["int8"] if s != "score"]
         cells = [f"{max(d['largest'] for _, d in every[mode]):.1e}" for mode in MODES if mode != "int8"]
         cells.append(f"{sum(d['differing'] for d in integers):,} of {sum(d['values'] for d in integers):,}")
         cells.append(f"{max(d['largest'] for s, d in every['int8'] if s == 'score'):.1e}")
-        rows.append(f"| {name} | {' | '.join(cells)} |")
+        rows.append([name, *cells])
     found = outside(results)
     processors = "; ".join(
         f"{name} ({', '.join(features) or 'no extension'})" for name, features in results["processors"].items()
@@ -266,7 +264,7 @@ def text(results):
     here, there = results["here"], results["there"]
     return "\n".join(
         [
-            *rows,
+            markdown_table(["model", "float32", "float16", "dynamic", "int8", "int8 score"], rows),
             "",
             "float32, float16, dynamic and the score of int8: largest absolute difference. int8: how many values differ"
             " at all.",

@@ -1,9 +1,11 @@
-"""The best set for each goal that the zoo has set itself, from the cards: a part of README.md."""
+"""The best model for each goal that the zoo has set itself, from the cards: a part of README.md."""
 
 import dataclasses
 
 from zoo.catalog.lookup import cards
+from zoo.core.tables import markdown_table
 from zoo.evaluation.features import feature_count
+from zoo.evaluation.metrics import METRICS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,13 +14,13 @@ class Goal:
 
     Attributes:
         title: what is measured.
-        dataset: of the sets that count.
+        dataset: of the models that count.
         features: how many features these have at most; or exactly, if `exact`.
         metric: name of the metric in the cards.
-        value: to reach; errors at most, accuracies at least.
-        beside: for comparison.
+        value: to reach, or to go below where lower is better.
+        compared: for comparison.
         exact: whether the number of features must be the same.
-        family: only sets of this family.
+        family: only models of this family.
     """
 
     title: str
@@ -26,23 +28,23 @@ class Goal:
     features: int
     metric: str
     value: float
-    beside: str
+    compared: str
     exact: bool = True
     family: str | None = None
 
     @property
-    def is_error(self):
-        return self.metric.endswith("mse")
+    def lower_is_better(self):
+        return METRICS[self.metric].better == "lower"
 
     def best(self):
-        """(value, name) of the best set, or None."""
+        """(value, name) of the best model, or None."""
         values = []
         for card in cards(dataset=self.dataset, family=self.family):
             features = feature_count(card.input.latent_shape)
             counts = features == self.features or (features < self.features and not self.exact)
             if counts and self.metric in card.metrics:
                 values.append((card.metrics[self.metric], card.name))
-        return (min if self.is_error else max)(values, default=None)
+        return (min if self.lower_is_better else max)(values, default=None)
 
 
 GOALS = (
@@ -76,11 +78,11 @@ GOALS = (
 
 def table():
     """Markdown table of all goals."""
-    rows = ["| on the test split | goal | reached | by | beside |", "|---|---:|---:|---|---|"]
+    rows = []
     for goal in GOALS:
-        sign, digits = ("≤", 4) if goal.is_error else ("≥", 3)
+        sign, short = "≤" if goal.lower_is_better else "≥", METRICS[goal.metric].short
         value, name = goal.best()
-        reached = value <= goal.value if goal.is_error else value >= goal.value
-        shown = f"{value:.{digits}f}" if reached else f"{value:.{digits}f}, not reached"
-        rows.append(f"| {goal.title} | {sign} {goal.value:.{digits}f} | {shown} | {name} | {goal.beside} |")
-    return "\n".join(rows)
+        reached = value <= goal.value if goal.lower_is_better else value >= goal.value
+        shown = short(value) if reached else f"{short(value)}, not reached"
+        rows.append([goal.title, f"{sign} {short(goal.value)}", shown, name, goal.compared])
+    return markdown_table(["on the test split", "goal", "reached", "by", "for comparison"], rows, "lrrll")

@@ -17,7 +17,11 @@ import click
 from paper import anomaly, denoising, errata, features, reconstruction
 from paper.common import Row
 
+from zoo.core import files
+from zoo.core.tables import markdown_table
+
 ROOT = pathlib.Path(__file__).parents[1]
+_TITLES = ("", "quantity", "paper", "author's code", "band", "measured", "")
 
 
 @click.command(help=__doc__)
@@ -51,9 +55,8 @@ def main(output, state, epochs, fresh):
             clock = time.monotonic()
             rows, text = run()
             result = {"rows": list(map(dataclasses.asdict, rows)), "text": text, "seconds": time.monotonic() - clock}
-            partial = path.with_suffix(".part")
-            partial.write_text(json.dumps(result, default=float), encoding="utf-8")
-            partial.replace(path)
+            with files.replacing(path) as file:
+                file.write(json.dumps(result, default=float).encode())
         done[name] = json.loads(path.read_text(encoding="utf-8"))
     (output / "paper.md").write_text(report(done, epochs), encoding="utf-8")
     rows = [Row(**row) for result in done.values() for row in result["rows"]]
@@ -69,6 +72,7 @@ def report(done, epochs):
 
     versions = ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "keras", "scikit-learn", "numpy"))
     seconds = sum(result["seconds"] for result in done.values())
+    rows = (Row(**row) for result in done.values() for row in result["rows"])
     lines = [
         "# The paper's experiments, done again",
         "",
@@ -78,19 +82,17 @@ def report(done, epochs):
         "",
         "The bands are set around what the author's published code gives; “inside” says whether we land in them.",
         "",
-        "| | quantity | paper | author's code | band | measured | |",
-        "|---|---|---|---|---|---:|---|",
+        markdown_table(_TITLES, map(_cells, rows), "lllllrl"),
     ]
-    for result in done.values():
-        for row in (Row(**row) for row in result["rows"]):
-            verdict = "inside" if row.inside else "**outside**"
-            lines.append(
-                f"| {row.experiment} | {row.quantity} | {row.paper} | {row.author} | {row.band()}"
-                f" | {row.measured:{row.form}} | {verdict} |"
-            )
     for name, result in done.items():
         lines += ["", f"## {name}", "", result["text"]]
     return "\n".join(lines) + "\n"
+
+
+def _cells(row):
+    verdict = "inside" if row.inside else "**outside**"
+    measured = f"{row.measured:{row.form}}"
+    return row.experiment, row.quantity, row.paper, row.author, row.band(), measured, verdict
 
 
 def _path(state, name):

@@ -17,6 +17,8 @@ import click
 import numpy as np
 
 import zoo
+from zoo.core import files
+from zoo.core.tables import markdown_table
 from zoo.recipes import demo
 from zoo.transfer import few_labels
 
@@ -121,7 +123,7 @@ def located(name, task):
     name = name.removeprefix(_WITHOUT)
     directory = STATE / name
     if not (directory / "metadata.json").is_file():
-        from zoo.recipes.fit import build, run
+        from zoo.recipes.fit import build, fit
         from zoo.recipes.recipe import read_recipe
 
         recipe = read_recipe(ROOT / "pretrained" / name)
@@ -129,7 +131,7 @@ def located(name, task):
         source = zoo.data.load(task.dataset, "train")
         others = source.subset(np.flatnonzero(~np.isin(source.labels, task.classes)))
         model = build(recipe)
-        run(recipe, model, others, checkpoint_directory=STATE / f"{name}-checkpoint", verbose=2)
+        fit(recipe, model, others, checkpoint_directory=STATE / f"{name}-checkpoint", verbose=2)
         zoo.save(model, directory)
     return directory
 
@@ -156,7 +158,7 @@ def measure(task, name, per_class, learn):
     import keras
 
     images, labels = images_of(task)
-    encoder = located(name, TASKS[task])
+    encoder = zoo.load_encoder(located(name, TASKS[task])) if name else None
     accuracies = []
     for draw in range(DRAWS):
         keras.utils.set_random_seed(draw)
@@ -196,9 +198,8 @@ def _read(path):
 
 
 def _write(path, content):
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    with files.replacing(path) as file:
+        file.write((json.dumps(content, indent=1) + "\n").encode())
 
 
 def page(known):
@@ -217,12 +218,13 @@ def page(known):
     ]
     for name, task in TASKS.items():
         lines += ["", f"## {task.title[0].upper()}{task.title[1:]}", ""]
-        lines += ["| set | method | " + " | ".join(map(str, LABELS)) + " |", "|---|---|" + "---:|" * len(LABELS)]
+        table = []
         rows = dict.fromkeys((encoder, method) for t, encoder, method, _ in known if t == name)
         for encoder, method in sorted(rows, key=lambda row: -np.mean(known.get((name, *row, 10), 0))):
             values = [known.get((name, encoder, method, k)) for k in LABELS]
             text = [f"{np.mean(v):.3f} ± {np.std(v):.3f}" if v else "" for v in values]
-            lines.append(f"| {_shown(encoder, task)} | {method} | {' | '.join(text)} |")
+            table.append([_shown(encoder, task), method, *text])
+        lines.append(markdown_table(["model", "method", *map(str, LABELS)], table, "ll" + "r" * len(LABELS)))
     return "\n".join(lines) + "\n"
 
 

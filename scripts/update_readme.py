@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Write what is generated from the cards: pretrained/results.csv, pretrained/versions.csv and parts of README.md.
 
-Those are the sets, the best of them, what quantisation costs, the speed of training and, with ``--demo``, what the demo
-prints.
+Those are the pretrained models, the best of them, what quantisation costs, the speed of training and, with ``--demo``,
+what the demo prints.
 
 The speeds come from docs/benchmark/benchmark.json, which ``zoo benchmark train -o docs/benchmark`` measures anew, and
 docs/benchmark/export/benchmark.json, by ``zoo benchmark export -o docs/benchmark/export``.
@@ -25,6 +25,8 @@ import quantized
 
 from zoo.benchmark import export_report
 from zoo.catalog.lookup import cards
+from zoo.core.tables import markdown_table
+from zoo.evaluation.metrics import METRICS
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -33,26 +35,19 @@ VERSIONS = ROOT / "pretrained" / "versions.csv"
 
 
 def catalog_table():
-    """Markdown table of every pretrained set, from its card."""
-    rows = [
-        "| set | latent | kB | MSE | PCA | kNN-7 | linear probe |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
+    """Markdown table of every pretrained model, from its card."""
+    columns = {name: metric for name, metric in METRICS.items() if metric.column}
+    rows = []
     for card in cards():
         name, m = card.name, card.metrics
         latent = "×".join(map(str, card.input.latent_shape))
-        values = [
-            f"{m[metric]:.{digits}f}" if metric in m else ""
-            for metric, digits in (("mse", 4), ("pca_mse", 4), ("knn_accuracy", 3), ("linear_probe_accuracy", 3))
-        ]
-        rows.append(
-            f"| [{name}](pretrained/{name}) | {latent} | {card.size_bytes / 1000:,.0f} | {' | '.join(values)} |"
-        )
-    return "\n".join(rows)
+        values = [metric.short(m[key]) if key in m else "" for key, metric in columns.items()]
+        rows.append([f"[{name}](pretrained/{name})", latent, f"{card.size_bytes / 1000:,.0f}", *values])
+    return markdown_table(["model", "latent", "kB", *(metric.column for metric in columns.values())], rows)
 
 
 def results():
-    """Text of pretrained/results.csv: every number of every card, a row each set."""
+    """Text of pretrained/results.csv: every number of every card, a row for each model."""
     metrics = list(dict.fromkeys(metric for card in cards() for metric in card.metrics))
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
@@ -85,24 +80,19 @@ def versions(known):
 def training_table():
     """Markdown table of the speed of training: how many times as fast as each kind of competitor."""
     results = json.loads((ROOT / "docs" / "benchmark" / "benchmark.json").read_text(encoding="utf-8"))
-    rows = [
-        "| network | samples/s | Keras `fit` | Keras `fit`, XLA, 64 steps | best PyTorch loop | pythae |",
-        "|---|---:|---:|---:|---:|---:|",
-    ]
+    titles = ["network", "samples/s", "Keras `fit`", "Keras `fit`, XLA, 64 steps", "best PyTorch loop", "pythae"]
+    rows = []
     for name, model in results["models"].items():
         competitors = model["competitors"]
         ratios = {competitor: row["ratio"] for competitor, row in competitors.items()}
         torch = [ratio for competitor, ratio in ratios.items() if competitor.startswith("PyTorch")]
         columns = [ratios["Keras fit"], ratios["Keras fit, XLA, steps_per_execution=64"], min(torch), ratios["pythae"]]
-        rows.append(
-            f"| {name} | {competitors['zoo']['samples_per_second']['median']:,.0f} | "
-            + " | ".join(f"{ratio:.2f}×" for ratio in columns)
-            + " |"
-        )
+        speed = f"{competitors['zoo']['samples_per_second']['median']:,.0f}"
+        rows.append([name, speed, *(f"{ratio:.2f}×" for ratio in columns)])
     worst = min(results["corruptions"].items(), key=lambda item: item[1]["ratio_to_clean"])
     machine = results["machine"]
     versions = ", ".join(f"{p} {machine['versions'][p]}" for p in ("tensorflow", "keras", "torch", "pythae"))
-    return "\n".join(rows) + (
+    return markdown_table(titles, rows) + (
         f"\n\nMedians of {results['repeats']} interleaved epochs, batches of {results['batch_size']}, Adam, on"
         f" {machine['cores']} CPU cores ({machine['processor']}), {results['date'][:10]}; {versions};"
         f" `{results['command']}`. Below 1× the competitor is faster. The slowest corruption ({worst[0]}) trains at"

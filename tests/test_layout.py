@@ -2,7 +2,6 @@
 
 import ast
 import pathlib
-import re
 import subprocess
 import sys
 
@@ -29,7 +28,7 @@ ON_TOP = ("recipes", "benchmark", "cli")  # may use the public names, which stan
 
 
 def _imported(tree):
-    """Names of the modules of zoo that a module imports, anywhere in it; a string of `import_module` counts too."""
+    """Names of the modules of zoo that a module imports, anywhere in it; a text for `import_module` counts too."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             assert not node.level, "imports are absolute"
@@ -39,8 +38,8 @@ def _imported(tree):
                 yield node.module
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "zoo")
-        elif isinstance(node, ast.Constant) and re.fullmatch(r"zoo(\.[a-z_]+)+", str(node.value)):
-            yield node.value
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            yield from (a.value for a in node.args if isinstance(a, ast.Constant) and a.value.startswith("zoo."))
 
 
 def _arrows(root=PACKAGE):

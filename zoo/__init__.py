@@ -19,40 +19,17 @@ from zoo.core import keras_registry
 
 __version__ = "0.1.0"
 
-# Public name -> (module that defines it, attribute there; None for the module itself).
-_PUBLIC = {
-    "Autoencoder": ("zoo.autoencoder", "Autoencoder"),
-    "Card": ("zoo.catalog.card", "Card"),
-    "ExportReport": ("zoo.exporting.report", "ExportReport"),
-    "ParityError": ("zoo.core.errors", "ParityError"),
-    "ZooError": ("zoo.core.errors", "ZooError"),
-    "card": ("zoo.catalog.lookup", "card"),
-    "classifier": ("zoo.transfer.classifier", "classifier"),
-    "convolutional": ("zoo.families.convolutional", "convolutional"),
-    "corruption": ("zoo.layers.corruption", None),
-    "data": ("zoo.data", None),
-    "denoising": ("zoo.families.denoising", "denoising"),
-    "evaluate": ("zoo.evaluation", "evaluate"),
-    "export": ("zoo.exporting.export", "export"),
-    "family": ("zoo.families.family", "family"),
-    "feed_forward": ("zoo.families.feed_forward", "feed_forward"),
-    "fine_tune": ("zoo.transfer.fine_tuning", "fine_tune"),
-    "freeze": ("zoo.transfer.freezing", "freeze"),
-    "from_config": ("zoo.families", "from_config"),
-    "list_families": ("zoo.families", "list_families"),
-    "list_pretrained": ("zoo.catalog.lookup", "list_pretrained"),
-    "lite": ("zoo.lite", None),
-    "load": ("zoo.catalog.load", "load"),
-    "load_encoder": ("zoo.catalog.load", "load_encoder"),
-    "load_model": ("zoo.catalog.keras_file", "load_model"),
-    "save": ("zoo.catalog.save", "save"),
-    "sparse": ("zoo.families.sparse", "sparse"),
-    "sparsity": ("zoo.layers.sparsity", None),
-    "threshold": ("zoo.evaluation.threshold", "threshold"),
-    "train": ("zoo.recipes.train", "train"),
-    "unfreeze": ("zoo.transfer.freezing", "unfreeze"),
-    "wrap": ("zoo.families.wrap", "wrap"),
-}
+_MODULES = ("corruption", "data", "lite", "sparsity")  # these are modules, all others classes and functions
+
+
+def _public_names():
+    """Public name -> (module that defines it, attribute there), from the stub, which type checkers read."""
+    stub = __spec__.loader.get_data(__file__.removesuffix(".py") + ".pyi").decode()
+    imports = (line.split() for line in stub.splitlines() if line.startswith("from "))
+    return {name: (module, attribute) for _, module, _, attribute, _, name in imports}
+
+
+_PUBLIC = _public_names()
 
 # Classes that a .keras file may name -> the module that imports them with all that they need.
 _SERIALIZABLE = {
@@ -75,8 +52,10 @@ def __getattr__(name):
         module_name, attribute = _PUBLIC[name]
     except KeyError:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}") from None
-    module = importlib.import_module(module_name)
-    value = module if attribute is None else getattr(module, attribute)
+    if name in _MODULES:
+        value = importlib.import_module(f"{module_name}.{attribute}")
+    else:
+        value = getattr(importlib.import_module(module_name), attribute)
     globals()[name] = value
     return value
 

@@ -1,9 +1,10 @@
-"""What a type checker and an editor see of the lazily imported public names; zoo/__init__.py is what runs."""
+"""The public names, in one table: type checkers and editors read it, and zoo/__init__.py imports each on first use."""
 
 from zoo import data as data
 from zoo import lite as lite
 from zoo.autoencoder import Autoencoder as Autoencoder
 from zoo.catalog.card import Card as Card
+from zoo.catalog.evaluate import evaluate as evaluate
 from zoo.catalog.keras_file import load_model as load_model
 from zoo.catalog.load import load as load
 from zoo.catalog.load import load_encoder as load_encoder
@@ -12,7 +13,6 @@ from zoo.catalog.lookup import list_pretrained as list_pretrained
 from zoo.catalog.save import save as save
 from zoo.core.errors import ParityError as ParityError
 from zoo.core.errors import ZooError as ZooError
-from zoo.evaluation import evaluate as evaluate
 from zoo.evaluation.threshold import threshold as threshold
 from zoo.exporting.export import export as export
 from zoo.exporting.report import ExportReport as ExportReport

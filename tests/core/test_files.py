@@ -87,3 +87,23 @@ def test_sha256_of_a_directory_sees_names_and_contents(tmp_path):
         digests.add(files.sha256(directory))
         assert files.size_bytes(directory) == 1
     assert len(digests) == 3
+
+
+def test_a_replaced_file_is_whole_or_as_it_was(tmp_path):
+    path = tmp_path / "a.json"
+    for text in ("old", "new"):
+        with files.replacing(path) as file:
+            file.write(text.encode())
+            assert not path.exists() or path.read_text() == "old"
+    with pytest.raises(KeyboardInterrupt), files.replacing(path) as file:
+        file.write(b"half")
+        raise KeyboardInterrupt
+    assert _content(tmp_path) == {"a.json": "new"}
+
+
+def test_check_writable_leaves_nothing(tmp_path):
+    files.check_writable(tmp_path / "new" / "directory")
+    assert list((tmp_path / "new" / "directory").iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="Cannot write to"):
+        files.check_writable(tmp_path / "file")

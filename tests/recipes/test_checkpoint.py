@@ -44,7 +44,7 @@ seed = 7
 def without_evaluation():
     """These tests compare weights; measuring the sets would take most of their time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zoo.evaluation.evaluate", lambda model, dataset: {})
+        patch.setattr("zoo.recipes.train._measure", lambda recipe, model, train, test: {})
         yield
 
 
@@ -138,14 +138,14 @@ class TestExactResume:
 
     def test_history_and_best_so_far_go_on(self, recipe, tmp_path, monkeypatch, often):
         from zoo import data
-        from zoo.recipes.fit import build, run
+        from zoo.recipes.fit import build, fit
         from zoo.recipes.recipe import read_recipe
 
         parsed, source = read_recipe(recipe), data.load("digits")
 
         def train(directory):
             model = build(parsed)
-            return run(parsed, model, source, checkpoint_directory=tmp_path / directory, verbose=0).history
+            return fit(parsed, model, source, checkpoint_directory=tmp_path / directory, verbose=0).history
 
         whole = train("a")
         with monkeypatch.context() as patch:

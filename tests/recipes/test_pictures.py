@@ -4,7 +4,7 @@ import pytest
 
 import zoo
 from zoo.autoencoder import Autoencoder
-from zoo.recipes import pictures as plots
+from zoo.recipes import pictures
 
 MODELS = {
     "plain": (lambda: zoo.feed_forward((8, 8, 1), 4), ["original", "reconstructed", "feature low", "feature high"]),
@@ -29,7 +29,7 @@ def test_rows_and_panels(kind, digits, tmp_path):
     build, titles = MODELS[kind]
     card = zoo.save(build(), tmp_path / "set", history={"loss": [3.0, 2.0], "val_loss": [4.0, 3.0]})
     source = zoo.data.load("digits", "test")
-    figure = plots.of_set(card, zoo.load(tmp_path / "set"), source)
+    figure = pictures.of_model(card, zoo.load(tmp_path / "set"), source)
     upper, lower = figure.subfigs
     assert [row.get_ylabel() for row in upper.axes[::10]] == titles
     first = [axis.images[0].get_array() for axis in upper.axes[:10]]
@@ -39,7 +39,7 @@ def test_rows_and_panels(kind, digits, tmp_path):
     assert len(scatter.collections[0].get_offsets()) == len(source)
     assert sum(bar.get_height() for bar in errors.patches) == len(source)
     assert [list(line.get_ydata()) for line in loss.lines] == [[3.0, 2.0], [4.0, 3.0]]
-    plots.save(figure, tmp_path / "x.png")
+    pictures.save(figure, tmp_path / "x.png")
     picture = PIL.Image.open(tmp_path / "x.png")
     assert picture.mode == "P"
     assert picture.width == 640
@@ -50,7 +50,7 @@ def test_samples_that_are_no_images(digits, tmp_path):
 
     model = zoo.feed_forward((64,), 4)
     source = Source(digits.images.reshape(-1, 64)[:50])
-    figure = plots.of_set(zoo.save(model, tmp_path / "set"), model, source)
+    figure = pictures.of_model(zoo.save(model, tmp_path / "set"), model, source)
     assert len(figure.subfigs[1].axes) == 3
     assert not figure.subfigs[0].axes
 
@@ -63,7 +63,7 @@ def test_filters_of_maps_lie_around_the_unit_that_is_on():
     copies = keras.Model(latent, keras.layers.Conv2D(1, 1, kernel_initializer="ones")(latent))
     model = Autoencoder(keras.Model(latent, latent), copies)
     codes = np.random.default_rng(0).random((5, 9, 9, 2), "float32")
-    filters = plots._weights_of_maps(model, codes)["filters"]
+    filters = pictures._weights_of_maps(model, codes)["filters"]
     assert filters.shape == (2, 4, 4, 1)
     assert [np.unravel_index(f.argmax(), f.shape) for f in filters] == [(1, 1, 0), (1, 1, 0)]
     assert (np.delete(filters.reshape(2, -1), 5, axis=1) == 0.5).all()

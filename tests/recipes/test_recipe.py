@@ -139,6 +139,14 @@ class TestTraining:
         assert card.metrics["mse"] == pytest.approx(loaded.reconstruction_error(test).mean(), rel=1e-5)
         assert 0.12 < card.metrics["knn_accuracy"] < 1
 
+    def test_each_split_is_read_once(self, recipe, tmp_path, monkeypatch):
+        from zoo.data import digits
+
+        read, original = [], digits.load_digits
+        monkeypatch.setattr(digits, "load_digits", lambda split: read.append(split) or original(split))
+        zoo.train(recipe, tmp_path / "out", verbose=0)
+        assert read == ["train", "test"]
+
     def test_the_seed_decides(self, recipe, tmp_path):
         first, again = (zoo.train(recipe, tmp_path / name, verbose=0).get_weights() for name in "ab")
         assert all((a == b).all() for a, b in zip(first, again, strict=True))

@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import shutil
 
@@ -7,6 +6,7 @@ import pytest
 
 import zoo
 from zoo.core.errors import IntegrityError
+from zoo.evaluation import metrics
 from zoo.recipes import golden
 from zoo.recipes import verify as verification
 
@@ -38,8 +38,7 @@ def made(tmp_path_factory):
 @pytest.fixture
 def catalog(made, tmp_path, monkeypatch):
     shutil.copytree(made, tmp_path / "catalog" / made.name)
-    for module in ("zoo.catalog.lookup", "zoo.recipes.verify"):
-        monkeypatch.setattr(f"{module}.catalog_directory", lambda: tmp_path / "catalog")
+    monkeypatch.setattr("zoo.catalog.lookup.catalog_directory", lambda: tmp_path / "catalog")
     return tmp_path / "catalog" / made.name
 
 
@@ -111,14 +110,14 @@ class TestVerify:
         change = int8["mse"] / measured.files["float32"]["mse"] - 1
         assert f"| int8 | {int8['size_bytes']:,} (" in text
         assert f" {int8['mse']:.5f} ({change:+.2%}) |" in text
-        monkeypatch.setattr(verification, "_measured_losses", lambda name: dataclasses.asdict(measured))
+        monkeypatch.setattr(verification, "_measured_cost", lambda name: measured)
         verification.verify_quantization(catalog.name)
         _change(catalog / "metadata.json", lambda m: m["quantization"]["files"]["int8"].update(mse=int8["mse"] * 1.01))
         with pytest.raises(IntegrityError, match="states mse .* for its int8 file. Measured: .*--quantize"):
             verification.verify_quantization(catalog.name)
 
     def test_a_set_that_quantises_badly_is_named(self, catalog, monkeypatch):
-        monkeypatch.setattr("zoo.exporting.task._WORSE_ERROR", -1)
+        monkeypatch.setitem(metrics._CLEARLY_WORSE, "error", -1)
         verification.quantize(catalog.name)
         mse = zoo.card(catalog.name).quantization.files["int8"]["mse"]
         text = (catalog / "README.md").read_text()

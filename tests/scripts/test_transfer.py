@@ -88,11 +88,9 @@ def test_a_number_is_measured_anew(tmp_path, monkeypatch):
 def test_feature_maps_are_what_enters_the_latent_layer(mnist_like, digits):
     train, test = few_labels.choose(digits.labels, 5, seed=0)
     few = test[:50]
-    predict, regression = few_labels.frozen_feature_maps(
-        mnist_like[train], digits.labels[train], "mnist-convolutional-16"
-    )
-    assert regression[0].n_features_in_ == 7 * 7 * 64
     encoder = zoo.load_encoder("mnist-convolutional-16")
+    predict, regression = few_labels.frozen_feature_maps(mnist_like[train], digits.labels[train], encoder)
+    assert regression[0].n_features_in_ == 7 * 7 * 64
     dense = encoder.get_layer("features")
     flat = np.maximum(0, regression[0].mean_)
     np.testing.assert_allclose(flat, regression[0].mean_, err_msg="activations of a ReLU")

@@ -62,9 +62,3 @@ def measured_on(results):
         f"Measured {results['date']} with `{results['command']}` (zoo {results['zoo']}) on {machine['cores']} cores of"
         f" {machine['processor']}, {machine['system']}, {machine['device']}; {versions}."
     )
-
-
-def markdown_table(titles, body):
-    """A markdown table, the first column to the left and the others to the right."""
-    lines = [titles, ["---", *["---:"] * (len(titles) - 1)], *body]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

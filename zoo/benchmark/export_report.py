@@ -5,8 +5,9 @@ import json
 import statistics
 
 from zoo.benchmark import basics
-from zoo.benchmark.basics import markdown_table, measured_on
+from zoo.benchmark.basics import measured_on
 from zoo.core import files
+from zoo.core.tables import markdown_table
 
 # Names of runners, which are the keys of the results.
 PREDICT, ONNX, INT8 = "Keras predict", "ONNX Runtime", "LiteRT int8"

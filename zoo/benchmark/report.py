@@ -3,9 +3,10 @@
 import json
 
 from zoo.benchmark import basics
-from zoo.benchmark.basics import markdown_table, measured_on
+from zoo.benchmark.basics import measured_on
 from zoo.core import files
 from zoo.core.errors import DataError
+from zoo.core.tables import markdown_table
 
 _OURS = "zoo"
 

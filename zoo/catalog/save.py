@@ -1,24 +1,22 @@
-"""Saving a model as a set of the catalog's form."""
+"""Saving a model in the form of the catalog."""
 
 import dataclasses
 import json
 import pathlib
 from typing import Any
 
-from zoo.catalog.card import CONFIG, GOLDEN, METADATA, PICTURE, README, WEIGHTS, Card
+from zoo.catalog.card import CONFIG, METADATA, README, WEIGHTS, Card
 from zoo.catalog.readme import readme
 from zoo.core import files
 from zoo.core.errors import ConfigError, unknown_name
 from zoo.core.schema import convert
 from zoo.families import from_config
-from zoo.recipes import golden
-from zoo.recipes import pictures as plots
 
 _MEASURED = {"family", "config", "input", "parameters", "size_bytes", "sha256"}
-_GIVEN = {field.name for field in dataclasses.fields(Card)} - _MEASURED
+GIVEN = {field.name for field in dataclasses.fields(Card)} - _MEASURED
 
 
-def save(model, directory, *, samples=None, **metadata):
+def save(model, directory, **metadata) -> Card:
     """Write config, weights, metadata and README card of an `Autoencoder` to a directory that `zoo.load` reads.
 
     The write is atomic: interrupted, it leaves what was there before. Other files in the directory stay.
@@ -26,16 +24,14 @@ def save(model, directory, *, samples=None, **metadata):
     Args:
         model: Autoencoder of one of the zoo's families.
         directory: where to write; created if needed.
-        samples: Source of test samples. With it the set also gets a picture for its card, and the outputs for the
-            first few samples, by which `scripts/evaluate.py --verify` knows whether it still computes the same.
-        **metadata: what the card shall say: name (default: the directory's), version, description, license, dataset,
-            recipe, metrics, history, reproduction, quantization, as in `zoo.Card`.
+        **metadata: what the card says: name (default: the directory's), version, description, license, dataset,
+            recipe, metrics, history, reproduction, quantization, as in `zoo.Card`; sections may be dictionaries.
 
     Returns:
         zoo.Card.
 
     Raises:
-        ConfigError: not an Autoencoder of a zoo family.
+        ConfigError: not an Autoencoder of a zoo family, or metadata of the wrong type.
         UnknownNameError: an unknown metadata key.
         OutputError: the directory cannot be written.
 
@@ -51,8 +47,8 @@ def save(model, directory, *, samples=None, **metadata):
             f" Received: {type(model).__name__}."
         )
     for key in metadata:
-        if key not in _GIVEN:
-            raise unknown_name("metadata key", key, _GIVEN)
+        if key not in GIVEN:
+            raise unknown_name("metadata key", key, GIVEN)
     metadata = _plain(metadata)
     config = model.get_config()
     # A fresh copy: the weights alone, without the state of an optimizer, and proof that they fit the config.
@@ -72,14 +68,11 @@ def save(model, directory, *, samples=None, **metadata):
         }
         name = pathlib.Path(directory).absolute().name
         card = convert({"name": name, **metadata, **measured}, Card, "the metadata")
-        write_card(card, staging, PICTURE if samples is not None else None)
-        if samples is not None:
-            golden.write(staging / GOLDEN, model, samples)
-            plots.save(plots.of_set(card, model, samples), staging / PICTURE)
+        write_card(card, staging)
     return card
 
 
-def write_card(card, directory, picture):
+def write_card(card, directory, picture=None):
     """Write what a card says: config, metadata and README, which shows the file `picture` unless that is None."""
     described = card.to_dict()
     for name, content in ((CONFIG, described.pop("config")), (METADATA, described)):

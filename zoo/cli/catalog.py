@@ -19,6 +19,7 @@ from zoo.core.terminal import load_tensorflow
 def list_command(pattern, family, dataset, as_json):
     """List the pretrained models whose name matches PATTERN."""
     from zoo.catalog.lookup import cards
+    from zoo.evaluation.metrics import HEADLINES, METRICS
 
     rows = [
         {
@@ -33,7 +34,7 @@ def list_command(pattern, family, dataset, as_json):
         for card in cards(pattern, family=family, dataset=dataset)
     ]
     if not as_json:  # what fits a terminal of 80 columns; the name says family and dataset
-        titles = {"name": "name", "latent": "latent", "kB": "kB", "mse": "MSE", "knn_accuracy": "kNN-7"}
+        titles = {"name": "name", "latent": "latent", "kB": "kB", **{key: METRICS[key].column for key in HEADLINES}}
         rows = [{title: row.get(key, "") for key, title in titles.items()} for row in rows]
     print_rows(rows, as_json, empty="No model matches.")
 

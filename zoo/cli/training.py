@@ -30,7 +30,8 @@ _dataset = click.option(
 def train(name, output, resume, stream, quiet):
     """Train a model by its recipe: writes config, weights, metadata and README card."""
     load_tensorflow()
-    from zoo.recipes.train import find_recipe
+    from zoo.evaluation.metrics import HEADLINES
+    from zoo.recipes.recipe import find_recipe
 
     output = output or pathlib.Path("trained") / find_recipe(name).absolute().parent.name
     try:
@@ -40,7 +41,7 @@ def train(name, output, resume, stream, quiet):
         click.echo(f"\nInterrupted. To go on where it stopped: zoo train {name} --output {output}", err=True)
         raise click.exceptions.Exit(130) from None
     card = zoo.card(output)
-    shown = {key: card.metrics[key] for key in ("mse", "bce", "knn_accuracy") if key in card.metrics}
+    shown = {key: card.metrics[key] for key in HEADLINES if key in card.metrics}
     click.echo(f"Wrote {output}: " + ", ".join(f"{key} {value:.5g}" for key, value in shown.items()))
 
 
@@ -58,13 +59,16 @@ def train(name, output, resume, stream, quiet):
 def evaluate(names, dataset, metrics, anomalies, as_json):
     """Measure pretrained models on the test split of a dataset, next to the numbers of their cards.
 
-    Reconstruction beside PCA, latent features beside raw pixels, clusters, anomalies, denoising, sparsity: whatever
+    Reconstruction next to PCA, latent features next to raw pixels, clusters, anomalies, denoising, sparsity: whatever
     applies to the model and the dataset.
     """
     load_tensorflow()
+    from zoo.catalog.evaluate import Evaluator
+
     rows = []
+    evaluator = Evaluator()
     for name in names:
-        results = zoo.evaluate(name, dataset, list(metrics) or None, anomalies=anomalies)
+        results = evaluator.evaluate(name, dataset, list(metrics) or None, anomalies=anomalies)
         card = zoo.card(name)
         same = dataset in (None, card.dataset.name) and anomalies is None
         several = {"model": card.name} if len(names) > 1 else {}

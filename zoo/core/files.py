@@ -1,4 +1,4 @@
-"""Writing directories so that an interruption loses nothing, and the hashes that prove it."""
+"""Writing files and directories so that an interruption loses nothing, and the hashes that prove it."""
 
 import contextlib
 import hashlib
@@ -44,6 +44,37 @@ def staged(directory):
                 directory.rmdir()
         raise
     recover(directory)
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """Yield a binary file that replaces `path` when the block ends; if the block raises, `path` stays as it was.
+
+    Raises:
+        OSError: the file cannot be written.
+
+    Example:
+        >>> with files.replacing("results.json") as file:
+        ...     file.write(text.encode())
+    """
+    path = pathlib.Path(path)
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with open(part, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+
+
+def check_writable(directory):
+    """Raise `OutputError` unless `directory` can be created and written: before long work, not after it."""
+    with staged(directory):
+        pass
 
 
 def recover(directory):

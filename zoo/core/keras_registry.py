@@ -1,7 +1,6 @@
 """Making the zoo's classes known to Keras, so that `keras.saving.load_model` finds them, without importing Keras."""
 
 import importlib
-import importlib.abc
 import importlib.util
 import sys
 
@@ -17,7 +16,7 @@ class _ClassToImport:
         return getattr(importlib.import_module(self._module), self._name).from_config(config)
 
 
-class _AfterImportOfKeras(importlib.abc.MetaPathFinder):
+class _AfterImportOfKeras:
     """Finds Keras as everybody else does, and runs a function once it is imported."""
 
     def __init__(self, then) -> None:

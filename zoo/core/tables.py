@@ -2,13 +2,33 @@
 
 import sys
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
+
+def markdown_table(titles, rows, align: str = "") -> str:
+    """A markdown table.
+
+    Args:
+        titles: titles of the columns.
+        rows: iterable of rows, each with a text for every column.
+        align: a letter for each column, "l" for left and "r" for right; by default only the first column is left.
+
+    Example:
+        >>> print(markdown_table(["model", "kB"], [["a", "12"]]))
+        | model | kB |
+        |---|---:|
+        | a | 12 |
+    """
+    align = align or "l" + "r" * (len(titles) - 1)
+    rule = "|".join({"l": "---", "r": "---:"}[letter] for letter in align)
+    head, *body = ("".join(f"| {cell} " if cell else "| " for cell in row) + "|" for row in (titles, *rows))
+    return "\n".join([head, f"|{rule}|", *body])
 
 
 def print_table(rows, title=None):
     """Print a list of dictionaries as a table: a row each, their keys as columns, numbers to the right."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
     columns = list(dict.fromkeys(key for row in rows for key in row))
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False, show_edge=False)
     for column in columns:

@@ -1,7 +1,7 @@
 """The one way in: whatever a method was given becomes checked samples, targets and weights, and their number.
 
 `take` serves what runs through Keras (`fit`, `evaluate`, `predict`), `collect` and `blocks` serve what needs arrays
-(`encode`, `threshold`, `fine_tune`, `export`). All make the same checks, by `check`: arrays pass it once, all that
+(`encode`, `threshold`, `fine_tune`, `export`). All make the same checks, by `check`: arrays pass it once, and whatever
 yields batches passes it with every batch. Needs NumPy only, unless the samples are batches.
 """
 
@@ -138,9 +138,7 @@ def take(
             from zoo.engine.batches import Batches
 
             if y is not None or sample_weight is not None:
-                raise DataError(
-                    "x yields batches, so targets and weights must come from it: leave y and sample_weight out."
-                )
+                raise DataError("x yields batches, which contain targets and weights: leave y and sample_weight out.")
             batches = Batches(x, contract, batch_size or TRAINING_BATCH_SIZE, class_weight, name, options)
             if batches.endless and not steps:
                 remedy = f"{steps_name}, or a finite part of it" if steps_name else "a finite part of it"
@@ -150,10 +148,9 @@ def take(
             return _stream(x, y, sample_weight, contract, labels)
         pixels, given = False, True
         if isinstance(x, dict):
-            x, y, sample_weight = (
-                part if other is None else other
-                for part, other in zip(unpack(x, contract), (None, y, sample_weight), strict=True)
-            )
+            x, label, weight = unpack(x, contract)
+            y, given = (label, False) if y is None else (y, True)
+            sample_weight = weight if sample_weight is None else sample_weight
         if isinstance(x, Source):
             pixels = x.images.dtype == np.uint8 and contract.dtype != "uint8"
             labels_of = y is None and x.labels is not None
@@ -405,9 +402,7 @@ def _labels(y, contract):
 def _weights(weights, inner):
     """`weights` as float32; `inner` is the shape within a sample that they may have, or the beginning of it."""
     shape = weights.shape[1:]
-    fits = len(shape) <= max(len(inner), 1) and all(
-        a in (1, b) for a, b in zip(shape, (*inner, 1)[: len(shape)], strict=True)
-    )
+    fits = len(shape) <= max(len(inner), 1) and all(a in (1, b) for a, b in zip(shape, inner or (1,), strict=False))
     if weights.dtype.kind not in "fiub" or not fits:
         elements = ", ".join(map(str, inner[:-1] or inner))
         expected = "(samples,)" + (f", or one per element: (samples, {elements})" if inner else "")

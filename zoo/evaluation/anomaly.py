@@ -14,25 +14,21 @@ def auroc(normal_scores, anomaly_scores):
     return float(roc_auc_score(truth, np.concatenate([normal_scores, anomaly_scores])))
 
 
-def other_dataset_of(subject):
-    """AUROC of the reconstruction error, with the test split of another dataset as the anomalies."""
-    anomalies = subject.load(subject.anomalies)
-    normal = np.square(subject.reconstruction - subject.pixels).reshape(len(subject.pixels), -1).mean(axis=1)
-    return {"anomaly_auroc": auroc(normal, subject.model.reconstruction_error(anomalies))}
-
-
-def one_class_out_of(subject):
+def one_class_out(train, train_labels, test, test_labels):
     """Mean AUROC over the classes, each in turn the anomaly, of the mean distance to 5 neighbours of other classes.
 
-    The distance is taken between latent features, to 5,000 training samples of the other classes. The encoder itself
-    was trained on all classes.
+    The distance is taken to 5,000 training samples of the other classes. The encoder itself was trained on all classes.
+
+    Args:
+        train, test: latent features, float arrays (samples, features).
+        train_labels, test_labels: int arrays (samples,).
     """
     from sklearn.neighbors import NearestNeighbors
 
-    labels, results = subject.test.labels, []
-    for anomaly in np.unique(labels):
-        references = subject.train_latent[subject.train.labels != anomaly][:_REFERENCES]
+    results = []
+    for left_out in np.unique(test_labels):
+        references = train[train_labels != left_out][:_REFERENCES]
         neighbours = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(references)), n_jobs=-1).fit(references)
-        scores = neighbours.kneighbors(subject.latent)[0].mean(axis=1)
-        results.append(auroc(scores[labels != anomaly], scores[labels == anomaly]))
-    return {"one_class_out_auroc": float(np.mean(results))}
+        scores = neighbours.kneighbors(test)[0].mean(axis=1)
+        results.append(auroc(scores[test_labels != left_out], scores[test_labels == left_out]))
+    return float(np.mean(results))

@@ -1,53 +1,48 @@
-"""What is measured: a model on a dataset, with everything that several metrics need computed once."""
+"""What is measured: a model on data, with everything that several metrics need computed once."""
 
 import functools
+import math
 
 import numpy as np
 
-from zoo import data
 from zoo.evaluation import features as latents
+from zoo.evaluation.baselines import Baselines
+from zoo.evaluation.samples import in_memory
 
-_SAMPLES_OF_A_STREAM = 60_000
 _CHUNK = 5_000  # samples that are encoded at a time
 
 
-class Subject:
-    """An Autoencoder and the dataset that it is measured on; arrays are computed at first use and kept.
+class EvaluationContext:
+    """An Autoencoder and the data that it is measured on; arrays are computed at first use and kept.
 
     Attributes:
         model: Autoencoder.
-        dataset: what `zoo.data.load` takes.
-        anomalies: dataset whose samples count as anomalies, or None.
+        test: Source of the samples that it is measured on.
+        train: Source of the samples that it was trained on, or None.
+        anomalies: Source of anomalies, or None.
+        baselines: `Baselines` of `train` and `test`.
     """
 
-    def __init__(self, model, dataset, anomalies=None):
+    def __init__(self, model, test, train=None, anomalies=None, baselines=None):
         self.model = model
-        self.dataset = dataset
-        self.anomalies = anomalies
+        self.test, self.train, self.anomalies = map(in_memory, (test, train, anomalies))
+        self.baselines = baselines or Baselines(self.train, self.test)
 
-    @property
-    def image_shape(self):
-        """(height, width, channels) to bring images to; None for a model of other samples."""
-        return self.model.input_shape if len(self.model.input_shape) == 3 else None
-
-    @property
-    def has_train_split(self):
-        """Whether there are training samples apart from the test samples. Arrays and files have one split."""
-        return isinstance(self.dataset, str) and self.test.split == "test"
-
-    @functools.cached_property
-    def test(self):
-        """Source of the test split."""
-        return _load(self.dataset, "test", self.image_shape)
-
-    @functools.cached_property
-    def train(self):
-        """Source of the training split."""
-        return _load(self.dataset, "train", self.image_shape)
+    def meets(self, requirement: str) -> bool:
+        """Whether model and data meet a requirement, one of `zoo.evaluation.metrics.REQUIREMENTS`."""
+        if requirement == "labels":
+            return self.test.labels is not None
+        if requirement == "train split":
+            return self.train is not None
+        if requirement == "anomalies":
+            return self.anomalies is not None
+        if requirement == "few features":
+            return math.prod(self.model.latent_shape) < min(len(self.test), math.prod(self.test.shape))
+        return model_meets(self.model, requirement)
 
     @functools.cached_property
     def pixels(self):
-        """float32 (samples, *shape) of the test split."""
+        """float32 (samples, *shape) of the test samples."""
         return self.test.pixels()
 
     @functools.cached_property
@@ -57,25 +52,26 @@ class Subject:
 
     @functools.cached_property
     def latent(self):
-        """Latent features of the test split as metrics read them, (samples, features)."""
+        """Latent features of the test samples as metrics read them, (samples, features)."""
         return features(self.model, self.test)
 
     @functools.cached_property
     def train_latent(self):
-        """Latent features of the training split as metrics read them, (samples, features)."""
+        """Latent features of the training samples as metrics read them, (samples, features)."""
         return features(self.model, self.train)
 
-    def load(self, dataset):
-        """The test split of another dataset, in the model's shape."""
-        return _load(dataset, "test", self.image_shape)
+
+def model_meets(model, requirement):
+    """Whether a model meets one of the requirements `zoo.evaluation.metrics.OF_THE_MODEL`."""
+    return {
+        "corruption": bool(model.corruption),
+        "sparsity": bool(model.sparsity),
+        "unit range": model.unit_range,
+        "images": len(model.input_shape) == 3,
+    }[requirement]
 
 
 def features(model, source):
     """Latent features of a `Source` as metrics read them, see `features.read`: float32 (samples, features)."""
     parts = [source.part(i, i + _CHUNK) for i in range(0, len(source), _CHUNK)]
     return np.concatenate([latents.read(model.encode(part)) for part in parts])
-
-
-def _load(dataset, split, shape):
-    source = data.load(dataset, split, shape=shape, stream="auto")
-    return source.head(_SAMPLES_OF_A_STREAM) if isinstance(source, data.Stream) else source

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from zoo.core.batches import forward
+
 # Keras' own clipping, so that values agree with its BinaryCrossentropy.
 _EPSILON = 1e-7
 _SSIM_WINDOW = 11  # of Wang et al.; smaller images get the largest odd window that fits
@@ -33,11 +35,11 @@ def structural_similarity(x, reconstruction):
 
     side = min(x.shape[1:3])
     window = min(_SSIM_WINDOW, side - 1 + side % 2)
-    parts = [
-        tf.image.ssim(x[i : i + 500], reconstruction[i : i + 500], max_val=1.0, filter_size=window)
-        for i in range(0, len(x), 500)
-    ]
-    return float(np.mean(np.concatenate(parts)))
+
+    def similarity(indices):
+        return tf.image.ssim(x[indices], reconstruction[indices], max_val=1.0, filter_size=window)
+
+    return float(np.mean(forward(similarity, np.arange(len(x)))))
 
 
 def explained_variance(x, reconstruction):
@@ -49,18 +51,3 @@ def explained_variance(x, reconstruction):
 
     x, reconstruction = x.reshape(len(x), -1), reconstruction.reshape(len(x), -1)
     return float(r2_score(x, reconstruction, multioutput="variance_weighted"))
-
-
-def all_of(subject):
-    """The metrics of this module, as far as they apply, of a `Subject`."""
-    x, reconstruction = subject.pixels, subject.reconstruction
-    results = {
-        "mse": mean_squared_error(x, reconstruction),
-        "psnr": peak_signal_to_noise_ratio(x, reconstruction),
-        "explained_variance": explained_variance(x, reconstruction),
-    }
-    if subject.model.unit_range:
-        results["bce"] = binary_cross_entropy(x, reconstruction)
-    if x.ndim == 4:
-        results["ssim"] = structural_similarity(x, reconstruction)
-    return results

@@ -69,25 +69,3 @@ def cluster_agreement(features, labels):
 
     clusters = KMeans(n_clusters=len(np.unique(labels)), n_init=3, random_state=0).fit_predict(features)
     return float(normalized_mutual_info_score(labels, clusters)), float(adjusted_rand_score(labels, clusters))
-
-
-def neighbours_of(subject):
-    """kNN accuracy of a `Subject`'s latent features."""
-    return {
-        "knn_accuracy": knn_accuracy(subject.train_latent, subject.train.labels, subject.latent, subject.test.labels)
-    }
-
-
-def probe_of(subject):
-    """Linear-probe accuracy of a `Subject`'s latent features."""
-    return {
-        "linear_probe_accuracy": linear_probe_accuracy(
-            subject.train_latent, subject.train.labels, subject.latent, subject.test.labels
-        )
-    }
-
-
-def clusters_of(subject):
-    """Cluster agreement of a `Subject`'s latent features."""
-    information, rand = cluster_agreement(subject.latent, subject.test.labels)
-    return {"cluster_nmi": information, "cluster_ari": rand}

@@ -20,9 +20,13 @@ def activation_frequencies(latent):
     return (magnitudes > _ACTIVE * magnitudes.max()).mean(axis=0)
 
 
-def sparsity_of(subject):
-    """L0 (mean number of active units per sample), share of dead units, and the spread of activation frequencies."""
-    frequencies = activation_frequencies(flattened(subject.model.encode(subject.test)))
+def usage(latent):
+    """L0 (mean number of active units per sample), share of dead units, and the spread of activation frequencies.
+
+    Args:
+        latent: float array (samples, *latent shape); every value counts as a unit.
+    """
+    frequencies = activation_frequencies(flattened(latent))
     return {
         "active_units": float(frequencies.sum()),
         "dead_fraction": float(np.mean(frequencies == 0)),

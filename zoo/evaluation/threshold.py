@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from zoo import data
 from zoo.core import checks
 from zoo.core.errors import ConfigError, DataError
 from zoo.data.source import Source
+from zoo.evaluation.samples import load_for
 
 
 def threshold(model, normal_data, quantile=0.99):
@@ -43,8 +43,7 @@ def threshold(model, normal_data, quantile=0.99):
             f" Received: {type(model).__name__}."
         )
     if isinstance(normal_data, str):
-        shape = model.input_shape
-        normal_data = data.load(normal_data, "test", shape=shape if len(shape) == 3 else None)
+        normal_data = load_for(model, normal_data)
     if isinstance(normal_data, Source):
         raw = getattr(model, "dtype", None) == np.uint8
         normal_data = normal_data.images if raw else normal_data.pixels()

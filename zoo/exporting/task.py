@@ -3,9 +3,8 @@
 import numpy as np
 
 from zoo.evaluation import features as latents
-
-# Losses from which a report names a quantised file as worse: a share of the error, and points of accuracy.
-_WORSE_ERROR, _WORSE_ACCURACY = 0.05, 0.01
+from zoo.evaluation.metrics import METRICS
+from zoo.evaluation.reconstruction import mean_squared_error
 
 
 def metrics(outputs, references, inputs, run, labels=None, anomalies=None, threshold=None):
@@ -31,7 +30,7 @@ def metrics(outputs, references, inputs, run, labels=None, anomalies=None, thres
     if "reconstruct" in outputs:
         x = inputs["reconstruct"]
         target = x.astype("float32") * np.float32(1 / 255) if x.dtype == np.uint8 else x
-        results["mse"] = float(np.mean(np.square(outputs["reconstruct"] - target, dtype="float64")))
+        results["mse"] = mean_squared_error(target, outputs["reconstruct"])
     if "encode" in outputs and labels is not None:
         results.update(_neighbours(outputs["encode"], labels))
     if "score" in outputs and anomalies is not None:
@@ -67,8 +66,7 @@ def degradations(file, measured):
     found = []
     for name, values in measured.items():
         before, after = values["before"], values["after"]
-        if name == "mse" and after > before * (1 + _WORSE_ERROR):
-            found.append(f"{file} quantises badly: mse rises from {before:.5g} to {after:.5g}.")
-        elif name.endswith(("accuracy", "agreement", "auroc")) and after < before - _WORSE_ACCURACY:
-            found.append(f"{file} quantises badly: {name} falls from {before:.4f} to {after:.4f}.")
+        if METRICS[name].is_clearly_worse(after, before):
+            verb = "rises" if after > before else "falls"
+            found.append(f"{file} quantises badly: {name} {verb} from {before:.5g} to {after:.5g}.")
     return tuple(found)

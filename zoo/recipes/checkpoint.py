@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import pathlib
 import signal
 import threading
@@ -13,6 +12,7 @@ import zipfile
 import keras
 import numpy as np
 
+from zoo.core import files
 from zoo.core.errors import ConfigError
 
 SECONDS_BETWEEN = 15
@@ -29,8 +29,8 @@ class Checkpoint(keras.callbacks.Callback):
     seed and the epoch, and needs no saving.
 
     A checkpoint is written when `SECONDS_BETWEEN` have passed since the last one, at the end of a chunk or an epoch,
-    and when the process is asked to stop (Ctrl-C, SIGTERM). It is written beside and renamed, so a kill leaves the last
-    one. The newest two are kept; one that is damaged is passed over with a warning.
+    and when the process is asked to stop (Ctrl-C, SIGTERM). It is written under another name and renamed, so a kill
+    leaves the last one. The newest two are kept; one that is damaged is passed over with a warning.
 
     Args:
         directory: where checkpoints are kept.
@@ -152,18 +152,11 @@ class Checkpoint(keras.callbacks.Callback):
             arrays |= {f"callback{i}/{name}/{j}": a for name, values in lists.items() for j, a in enumerate(values)}
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            path = self.directory / f"checkpoint-{epoch:06d}-{step:09d}.npz"
-            part = path.with_suffix(".part")
-            with open(part, "wb") as file:
+            with files.replacing(self.directory / f"checkpoint-{epoch:06d}-{step:09d}.npz") as file:
                 np.savez(file, **{_HEADER: np.array(json.dumps(header))}, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
             for old in sorted(self.directory.glob(_PATTERN))[:-_KEPT]:
                 old.unlink()
         except OSError as error:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
             warnings.warn(
                 f"No checkpoint of epoch {epoch + 1} could be written to {str(self.directory)!r} ({error}). The"
                 " training goes on; the checkpoint before it is still there.",

@@ -27,7 +27,7 @@ def run(output, *, draws=5, labels_per_class=10, as_json=False, encoder=ENCODER)
         draws: number of random choices of the labelled examples; accuracies are means over them.
         labels_per_class: labelled examples per class.
         as_json: print the results as JSON instead of the table.
-        encoder: name of the pretrained set.
+        encoder: name of the pretrained model.
 
     Returns:
         dict, the results.
@@ -40,8 +40,7 @@ def run(output, *, draws=5, labels_per_class=10, as_json=False, encoder=ENCODER)
 
     console = Console(stderr=as_json)
     started = time.monotonic()
-    with files.staged(output):
-        pass  # an unwritable directory is found now
+    files.check_writable(output)
     digits = zoo.data.load("digits", "all")
     shape = zoo.card(encoder).input.shape
     images, labels = zoo.data.resize(digits.images, shape, margin=MNIST_MARGIN), digits.labels
@@ -59,13 +58,14 @@ def run(output, *, draws=5, labels_per_class=10, as_json=False, encoder=ENCODER)
         "logistic regression, pixels": few_labels.raw_pixels,
     }
     console.print("Accuracy on the other digits: " + " | ".join(methods), soft_wrap=True)
+    pretrained = zoo.load_encoder(encoder)
     accuracy, seconds = {m: [] for m in methods}, dict.fromkeys(methods, 0.0)
     for draw in range(draws):
         train, test = few_labels.choose(labels, labels_per_class, draw)
         for method, learn in methods.items():
             keras.utils.set_random_seed(draw)
             clock = time.monotonic()
-            predict, model = learn(images[train], labels[train], encoder)
+            predict, model = learn(images[train], labels[train], pretrained)
             seconds[method] += time.monotonic() - clock
             accuracy[method].append(float(np.mean(predict(images[test]) == labels[test])))
             if method == _OURS:

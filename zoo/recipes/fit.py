@@ -9,13 +9,11 @@ import sys
 import keras
 
 from zoo.core.errors import TrainingError, unknown_name
-from zoo.data.source import Source
 from zoo.data.stream import Stream
+from zoo.evaluation.samples import in_memory
 from zoo.families import from_config
 from zoo.recipes.checkpoint import Checkpoint
 from zoo.recipes.latent_scale import normalize_latent
-
-_SAMPLES_TO_NORMALIZE = 60_000  # of a stream
 
 
 def build(recipe):
@@ -24,7 +22,7 @@ def build(recipe):
     return from_config(recipe.model)
 
 
-def run(recipe, model, source, *, checkpoint_directory, resume=True, verbose="auto"):
+def fit(recipe, model, source, *, checkpoint_directory, resume=True, verbose="auto"):
     """Train `model` on `source` as the recipe says, with checkpoints from which it goes on exactly.
 
     Args:
@@ -46,10 +44,7 @@ def run(recipe, model, source, *, checkpoint_directory, resume=True, verbose="au
     checkpoint_directory = pathlib.Path(checkpoint_directory)
     if not resume:
         shutil.rmtree(checkpoint_directory, ignore_errors=True)
-    train, validation = source, None
-    if settings.validation_split:
-        kept = len(source) - math.ceil(len(source) * settings.validation_split)
-        train, validation = source.part(0, kept), source.part(kept, len(source))
+    train, validation = _split(source, settings.validation_split)
     steps = -(-len(train) // settings.batch_size) * settings.epochs
     model.compile(
         optimizer=_optimizer(settings, steps),
@@ -63,7 +58,7 @@ def run(recipe, model, source, *, checkpoint_directory, resume=True, verbose="au
         callbacks.append(keras.callbacks.EarlyStopping(patience=settings.patience, restore_best_weights=True))
     checkpoint = Checkpoint(checkpoint_directory, _identity(recipe, source), callbacks)
     if verbose:
-        _say(_held(train))
+        _say(_description(train))
         if checkpoint.restored:
             _say(f"Going on from {checkpoint.place}, after the checkpoint in {str(checkpoint_directory)!r}.")
     # The order of the samples is drawn from here, in a resumed process too.
@@ -83,8 +78,16 @@ def run(recipe, model, source, *, checkpoint_directory, resume=True, verbose="au
             kept = "The checkpoint before that is kept" if checkpoint.exists() else "There is no checkpoint yet"
             raise TrainingError(f"{error} {kept} in {str(checkpoint_directory)!r}.") from None
     if settings.normalize_latent:
-        normalize_latent(model, train if isinstance(train, Source) else train.head(_SAMPLES_TO_NORMALIZE))
+        normalize_latent(model, in_memory(train))
     return history
+
+
+def _split(source, share):
+    """(training samples, validation samples or None): the last `share` of the samples is held out."""
+    if not share:
+        return source, None
+    kept = len(source) - math.ceil(len(source) * share)
+    return source.part(0, kept), source.part(kept, len(source))
 
 
 def _identity(recipe, source):
@@ -99,7 +102,8 @@ def _identity(recipe, source):
     }
 
 
-def _held(source):
+def _description(source):
+    """How many samples there are and where they are kept, in words."""
     size = len(source) * math.prod(source.shape)
     samples = f"{source.name}/{source.split}: {len(source):,} samples of shape {source.shape}"
     if isinstance(source, Stream):

@@ -1,8 +1,9 @@
-"""Golden outputs: what a set gave for a few samples when it was made, kept to notice when it gives something else."""
+"""Golden outputs: what a pretrained model gave for a few samples when it was made, to notice a change."""
 
 import numpy as np
 
 from zoo.core.errors import IntegrityError
+from zoo.data.source import Source
 
 SAMPLES = 4
 TOLERANCE = 1e-5  # of float32 sums in another order, on values of about 1
@@ -18,10 +19,10 @@ def check(path, model):
     """The largest absolute difference between a model's outputs and the golden ones.
 
     Raises:
-        IntegrityError: it is above 1e-5, times the largest output where that is above 1.
+        IntegrityError: there are none, or the difference is above 1e-5, times the largest output where that is above 1.
     """
-    from zoo.data.source import Source
-
+    if not path.is_file():
+        raise IntegrityError(f"The pretrained model {path.parent.name!r} is incomplete: {path.name} is missing.")
     with np.load(path, allow_pickle=False) as stored:
         outputs = _outputs(model, Source(stored["samples"]).pixels())
         worst = 0.0
@@ -30,8 +31,8 @@ def check(path, model):
             limit = TOLERANCE * max(1.0, float(np.abs(stored[name]).max()))
             if not difference <= limit:
                 raise IntegrityError(
-                    f"The model of {path.parent.name!r} no longer gives its golden {name}: expected a difference of at"
-                    f" most {limit:.1e}. Received {difference:.1e}. Train the set again, under another version."
+                    f"The model {path.parent.name!r} no longer gives its golden {name}: expected a difference of at"
+                    f" most {limit:.1e}. Received {difference:.1e}. Train it again, under another version."
                 )
             worst = max(worst, difference)
     return worst

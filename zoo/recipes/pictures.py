@@ -1,4 +1,4 @@
-"""Pictures of a set: what it reconstructs, what its latent features hold, how it was trained."""
+"""Pictures of a pretrained model: what it reconstructs, what its latent features hold, how it was trained."""
 
 import numpy as np
 
@@ -7,8 +7,8 @@ _SCATTER = 2000  # samples in the latent scatter
 _MEASURED = 2000  # samples in the histogram of errors
 
 
-def of_set(card, model, source):
-    """All pictures of one set, as one matplotlib Figure.
+def of_model(card, model, source):
+    """All pictures of one model, as one matplotlib Figure.
 
     Rows of samples and their reconstructions (for a denoiser of corrupted samples, too), the decoder's response to
     single latent features, for a sparse model the weights of its most active units, a scatter of the latent features,

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from zoo.core.errors import ConfigError, DataNotFoundError
+from zoo.catalog.lookup import catalog_directory
+from zoo.core.errors import ConfigError, DataNotFoundError, unknown_name
 from zoo.core.schema import Count, PositiveCount, Text, convert
 
 FILE_NAME = "recipe.toml"
@@ -71,6 +72,17 @@ class Recipe:
     version: PositiveCount = 1
     dataset_title: str = ""
     license: Text = "Apache-2.0"
+
+
+def find_recipe(recipe_or_name):
+    """Path of a recipe: of a path itself, or of a name in the catalog; raises `UnknownNameError` for another name."""
+    path = pathlib.Path(recipe_or_name)
+    if path.exists() or path.suffix == ".toml" or path.name != str(recipe_or_name):
+        return path / FILE_NAME if path.is_dir() else path
+    known = {p.parent.name: p for p in catalog_directory().glob(f"*/{FILE_NAME}")}
+    if path.name not in known:
+        raise unknown_name("recipe", path.name, known)
+    return known[path.name]
 
 
 def read_recipe(path):

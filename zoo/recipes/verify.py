@@ -1,31 +1,33 @@
-"""Whether a set is what its card says, measured again; and cards written anew from weights that exist."""
+"""Whether pretrained models are what their cards say, measured again; and cards written anew."""
 
 import dataclasses
 
-from zoo import data
-from zoo.catalog.card import GOLDEN, PICTURE, Quantization
+from zoo.catalog.card import GOLDEN, PICTURE, README, Quantization
+from zoo.catalog.evaluate import Evaluator
 from zoo.catalog.load import load
-from zoo.catalog.lookup import card, catalog_directory
-from zoo.catalog.save import save, write_card
+from zoo.catalog.lookup import card, find
+from zoo.catalog.readme import readme
+from zoo.catalog.save import GIVEN, write_card
 from zoo.core import files
 from zoo.core.errors import DataNotFoundError, IntegrityError
-from zoo.evaluation import evaluate
-from zoo.recipes import golden
-from zoo.recipes import pictures as plots
+from zoo.core.schema import convert
+from zoo.evaluation.metrics import METRICS
+from zoo.exporting import quantization_cost
+from zoo.recipes import golden, pictures
+from zoo.recipes.publish import publish
 
-# Relative and absolute: sums of float32 come in another order on other machines, and a neighbour may change.
-_RELATIVE, _ABSOLUTE = 1e-3, 2e-3
-# The same of the accuracy among a fifth as many samples.
-_NEIGHBOURS = 5e-3
+_WRITE = "Write it anew with scripts/evaluate.py --write."
 _QUANTIZE = "Write it anew with scripts/evaluate.py --quantize."
+_SIZE = 1e-3  # the share by which sizes of exported files may differ: the converter adds some bytes
 
 
-def verify(name, *, metrics=True):
-    """Check a set of the catalog: files against the card, golden output, and every metric of the card anew.
+def verify(name, *, metrics=True, evaluator=None):
+    """Check a pretrained model: files against the card, golden outputs, and every metric of the card anew.
 
     Args:
         name: a name of `zoo.list_pretrained()`.
         metrics: False leaves out the metrics, which need the dataset and up to a minute.
+        evaluator: `Evaluator` to share between several models.
 
     Returns:
         dict of metric name to (card's value, measured value); empty without `metrics`.
@@ -33,55 +35,54 @@ def verify(name, *, metrics=True):
     Raises:
         IntegrityError: a file or a number is not what the card says.
     """
-    model = load(name)  # checks size, SHA-256 and parameters
-    path = catalog_directory() / name / GOLDEN
-    if not path.is_file():
-        raise IntegrityError(f"Set {name!r} is incomplete: {GOLDEN} is missing.")
-    golden.check(path, model)
+    golden.check(find(name) / GOLDEN, load(name))  # `load` checks size, SHA-256 and parameters
     if not metrics:
         return {}
-    stated, measured = card(name).metrics, evaluate(name)
+    stated, measured = card(name).metrics, (evaluator or Evaluator()).evaluate(name)
     if set(stated) != set(measured):
         raise IntegrityError(
             f"The card of {name!r} lists other metrics than zoo.evaluate measures:"
-            f" {sorted(set(stated) ^ set(measured))}. Write it anew with scripts/evaluate.py --write."
+            f" {sorted(set(stated) ^ set(measured))}. {_WRITE}"
         )
     for metric, value in stated.items():
-        if abs(measured[metric] - value) > max(_ABSOLUTE, _RELATIVE * abs(value)) or (
-            metric.endswith(("mse", "bce")) and abs(measured[metric] - value) > _RELATIVE * value
-        ):
+        if not abs(measured[metric] - value) <= METRICS[metric].tolerance(value):
             raise IntegrityError(
-                f"The card of {name!r} states {metric} {value:.5g}. Measured: {measured[metric]:.5g}."
-                " Write it anew with scripts/evaluate.py --write."
+                f"The card of {name!r} states {metric} {value:.5g}. Measured: {measured[metric]:.5g}. {_WRITE}"
             )
     return {metric: (stated[metric], measured[metric]) for metric in stated}
 
 
-def rewrite(name):
-    """Measure a set of the catalog anew and write metrics, golden output, picture and README; the weights stay."""
+def rewrite(name, *, evaluator=None):
+    """Measure a pretrained model anew and write metrics, golden outputs, picture and README; the weights stay."""
+    evaluator = evaluator or Evaluator()
     old, model = card(name), load(name)
-    kept = {f.name: getattr(old, f.name) for f in dataclasses.fields(old)}
-    for measured in ("family", "config", "input", "parameters", "size_bytes", "sha256", "metrics"):
-        kept.pop(measured)
-    new = save(model, catalog_directory() / name, samples=_test(old, model), metrics=evaluate(name), **kept)
+    kept = {key: getattr(old, key) for key in GIVEN - {"metrics"}}
+    test = _test_samples(old, model, evaluator)
+    new = publish(model, find(name), test, metrics=evaluator.evaluate(name), **kept)
     if new.sha256 != old.sha256:
         raise IntegrityError(f"Weights of {name!r} changed in being written again: another version of Keras or HDF5?")
     return new
 
 
-def quantize(name):
-    """Export a set of the catalog in every quantization, and write what that costs into its card.
+def rewrite_readme(name):
+    """Write the README of a pretrained model anew from its card; nothing is measured and no other file changes."""
+    with files.replacing(find(name) / README) as file:
+        file.write(readme(card(name), PICTURE).encode())
 
-    The converter leaks memory: call it for many sets in processes of their own.
+
+def quantize(name):
+    """Export a pretrained model in every quantization, and write what that costs into its card.
+
+    The converter leaks memory: call it for many models in processes of their own.
     """
-    new = dataclasses.replace(card(name), quantization=Quantization(**_measured_losses(name)))
-    with files.staged(catalog_directory() / name) as staging:
+    new = dataclasses.replace(card(name), quantization=_measured_cost(name))
+    with files.staged(find(name)) as staging:
         write_card(new, staging, PICTURE)
     return new
 
 
 def verify_quantization(name):
-    """Check what the card of a set says about its quantised files, by exporting them again.
+    """Check what the card of a pretrained model says about its quantised files, by exporting them again.
 
     Returns:
         dict of (quantization, size_bytes or metric) to (card's value, measured value).
@@ -89,15 +90,14 @@ def verify_quantization(name):
     Raises:
         IntegrityError: a size or a metric is not what the card says.
     """
-    stated, measured = card(name).quantization, _measured_losses(name)
+    stated, measured = card(name).quantization, _measured_cost(name)
     if not stated.files:
         raise IntegrityError(f"The card of {name!r} says nothing about quantised files. {_QUANTIZE}")
     compared = {}
-    for mode, values in measured["files"].items():
+    for mode, values in measured.files.items():
         for key, value in values.items():
             said = stated.files.get(mode, {}).get(key, float("nan"))
-            # One neighbour more or less is no other file, nor are the converter's some bytes.
-            allowed = _NEIGHBOURS if key == "knn_accuracy" else _RELATIVE * value
+            allowed = METRICS[key].tolerance(value, measured.samples) if key in METRICS else _SIZE * value
             if not abs(said - value) <= allowed:
                 raise IntegrityError(
                     f"The card of {name!r} states {key} {said:.5g} for its {mode} file. Measured: {value:.5g}."
@@ -107,19 +107,17 @@ def verify_quantization(name):
     return compared
 
 
-def _measured_losses(name):
-    from zoo.exporting import quantization_cost
-
-    return quantization_cost.measure(load(name))
-
-
 def draw(name, path, *, dpi=120):
-    """Write the pictures of a set, see `zoo.recipes.pictures.of_set`, to a PNG file; its dataset must be at hand."""
+    """Write the pictures of a pretrained model, see `pictures.of_model`, to a PNG file; this needs its dataset."""
     stated, model = card(name), load(name)
-    plots.save(plots.of_set(stated, model, _test(stated, model)), path, dpi=dpi)
+    pictures.save(pictures.of_model(stated, model, _test_samples(stated, model, Evaluator())), path, dpi=dpi)
 
 
-def _test(stated, model):
+def _measured_cost(name):
+    return convert(quantization_cost.measure(load(name)), Quantization, "the measured cost")
+
+
+def _test_samples(stated, model, evaluator):
     if stated.dataset.name is None:
-        raise DataNotFoundError(f"Set {stated.name!r} names no dataset in its card, so there is nothing to draw.")
-    return data.load(stated.dataset.name, "test", shape=model.input_shape if len(model.input_shape) == 3 else None)
+        raise DataNotFoundError(f"The card of {stated.name!r} names no dataset, so there are no test samples to show.")
+    return evaluator.samples(model, stated.dataset.name, "test")

@@ -1,21 +1,28 @@
-"""Whether a pretrained encoder helps: learning classes from a few labelled samples, in several ways."""
+"""Whether a pretrained encoder helps: learning classes from a few labelled samples, in several ways.
+
+Each way is a function of float32 images in [0, 1] (samples, height, width, channels), int labels (samples,) and the
+pretrained encoder, whose weights it leaves as they are; it returns (predict, model): `predict` gives the labels of
+further images.
+"""
 
 import functools
+from collections.abc import Callable
 
 import keras
 import numpy as np
 
-from zoo.catalog.load import load, load_encoder
-from zoo.data import Source
-from zoo.evaluation.context import features
+from zoo.core.batches import forward
+from zoo.evaluation import features as latents
 from zoo.evaluation.features import flattened
-from zoo.transfer.classifier import classifier
+from zoo.transfer.classifier import Classifier, classifier
 from zoo.transfer.fine_tuning import equal_batches, fine_tune
 
 EPOCHS = 60  # of a network from scratch
 
+Learnt = tuple[Callable[[np.ndarray], np.ndarray], object]
 
-def choose(labels, per_class, seed):
+
+def choose(labels: np.ndarray, per_class: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """A random choice of labelled samples.
 
     Args:
@@ -33,45 +40,35 @@ def choose(labels, per_class, seed):
     return chosen, np.setdiff1d(np.arange(len(labels)), chosen)
 
 
-def fine_tuned(images, labels, encoder, **arguments):
-    """`zoo.fine_tune` of a pretrained set's encoder; `arguments` go there. Returns (predict, classifier)."""
-    model = classifier(load_encoder(encoder), num_classes=_classes(labels))
-    _without_xla(model)
+def fine_tuned(images: np.ndarray, labels: np.ndarray, encoder: keras.Model, **arguments) -> Learnt:
+    """`zoo.fine_tune` of a copy of the encoder; `arguments` go there."""
+    copy = keras.models.clone_model(encoder)
+    copy.set_weights(encoder.get_weights())
+    model = _classifier(copy, labels)
     fine_tune(model, images, labels, verbose=0, **arguments)
     return _argmax(model), model
 
 
-def from_scratch(images, labels, encoder, epochs=EPOCHS):
-    """The same network with fresh weights, trained by plain `fit`. Returns (predict, classifier)."""
-    model = classifier(load(encoder, weights=False).encoder, num_classes=_classes(labels))
-    _without_xla(model)
+def from_scratch(images: np.ndarray, labels: np.ndarray, encoder: keras.Model, epochs: int = EPOCHS) -> Learnt:
+    """The same network with fresh weights, trained by plain `fit`."""
+    model = _classifier(keras.models.clone_model(encoder), labels)
     model.fit(images, labels, epochs=epochs, batch_size=equal_batches(len(images)), verbose=0)
     return _argmax(model), model
 
 
-def frozen_features(images, labels, encoder):
-    """Logistic regression on standardised latent features. Returns (predict, regression)."""
-    regression, model = _regression(), load(encoder)
-
-    regression.fit(features(model, Source(images)), labels)
-    return lambda x: regression.predict(features(model, Source(x))), regression
+def frozen_features(images: np.ndarray, labels: np.ndarray, encoder: keras.Model) -> Learnt:
+    """Logistic regression on standardised latent features."""
+    return _on_features(images, labels, encoder)
 
 
-def frozen_feature_maps(images, labels, encoder):
-    """The same on what enters the latent layer: the last hidden layer's activations, flattened. Returns as above."""
-    regression, trained = _regression(), load_encoder(encoder)
-    before = next(layer for layer in reversed(trained.layers) if isinstance(layer, keras.layers.Dense)).input
-    model = keras.Model(trained.input, before)
-
-    def maps(samples):
-        return np.concatenate([model(samples[i : i + 500], training=False) for i in range(0, len(samples), 500)])
-
-    regression.fit(maps(images), labels)
-    return lambda x: regression.predict(maps(x)), regression
+def frozen_feature_maps(images: np.ndarray, labels: np.ndarray, encoder: keras.Model) -> Learnt:
+    """The same on what enters the latent layer: the last hidden layer's activations, flattened."""
+    latent = next(layer for layer in reversed(encoder.layers) if isinstance(layer, keras.layers.Dense))
+    return _on_features(images, labels, keras.Model(encoder.input, latent.input))
 
 
-def principal_components(images, labels, encoder):
-    """Logistic regression on the principal components that explain 95 % of the labelled images. Returns as above."""
+def principal_components(images: np.ndarray, labels: np.ndarray, encoder: keras.Model | None = None) -> Learnt:
+    """Logistic regression on the principal components that explain 95 % of the labelled images."""
     from sklearn.decomposition import PCA
     from sklearn.pipeline import make_pipeline
 
@@ -80,12 +77,15 @@ def principal_components(images, labels, encoder):
     return lambda x: regression.predict(flattened(x)), regression
 
 
-def raw_pixels(images, labels, encoder):
-    """Logistic regression on the pixels. Returns (predict, regression)."""
+def raw_pixels(images: np.ndarray, labels: np.ndarray, encoder: keras.Model | None = None) -> Learnt:
+    """Logistic regression on the pixels."""
     from sklearn.linear_model import LogisticRegression
 
     regression = LogisticRegression(max_iter=1000).fit(flattened(images), labels)
     return lambda x: regression.predict(flattened(x)), regression
+
+
+discriminant = functools.partial(fine_tuned, head="discriminant", epochs=0)
 
 
 def _regression():
@@ -96,23 +96,23 @@ def _regression():
     return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
 
 
-def _classes(labels):
-    return int(labels.max()) + 1
+def _on_features(images, labels, model):
+    regression = _regression()
+
+    def features(x):
+        return latents.read(forward(lambda batch: model(batch, training=False), x))
+
+    regression.fit(features(images), labels)
+    return lambda x: regression.predict(features(x)), regression
 
 
-def _without_xla(model):
-    """Compile anew for trainings so short that compiling would take most of the time."""
-    config = model.get_compile_config()
-    config["jit_compile"] = False
-    model.compile(**keras.saving.deserialize_keras_object(config))
+def _classifier(encoder, labels) -> Classifier:
+    """Without XLA: the training is so short that compiling would take most of the time."""
+    model = classifier(encoder, num_classes=int(labels.max()) + 1)
+    model.compile(keras.optimizers.Adam(), model.loss, metrics=["accuracy"], jit_compile=False)
+    return model
 
 
 def _argmax(model):
     # Called, not `predict`: compiling takes longer than one pass over few images.
-    def predict(x):
-        return np.concatenate([model(x[i : i + 500], training=False) for i in range(0, len(x), 500)]).argmax(axis=1)
-
-    return predict
-
-
-discriminant = functools.partial(fine_tuned, head="discriminant", epochs=0)
+    return lambda x: forward(lambda batch: model(batch, training=False), x).argmax(axis=1)

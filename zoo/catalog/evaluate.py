@@ -1,0 +1,96 @@
+"""Evaluating pretrained models: names of models and datasets become what `zoo.evaluation` measures."""
+
+from zoo.autoencoder import Autoencoder
+from zoo.catalog.load import load
+from zoo.catalog.lookup import card
+from zoo.core.errors import DataError
+from zoo.evaluation.baselines import Baselines
+from zoo.evaluation.measure import check, measure, needs
+from zoo.evaluation.samples import in_memory, load_for
+
+# What is far from what a model was trained on, where a user names nothing.
+_ANOMALIES = {"mnist": "fashion_mnist", "fashion_mnist": "mnist"}
+
+
+def evaluate(model_or_name, dataset=None, metrics=None, *, anomalies=None) -> dict[str, float]:
+    """Measure an autoencoder on the whole test split of a dataset.
+
+    Of a split larger than a quarter of the free memory, the first 60,000 samples are taken. Latent maps of more than
+    1,024 values are read as the mean of each map over the quadrants of the image, by all metrics of latent features.
+
+    =====================  ============================================================================================
+    reconstruction         mse, bce (sigmoid outputs only), psnr in dB, ssim (images only), explained_variance
+    pca                    pca_mse, pca_psnr, pca_explained_variance: PCA with as many components as latent features
+    latent features        knn_accuracy (k = 7), linear_probe_accuracy (logistic regression), and as their baselines
+                           pixels_knn_accuracy and pixels_linear_probe_accuracy; cluster_nmi and cluster_ari (k-means)
+    anomalies              anomaly_auroc (reconstruction error, another dataset as anomalies), one_class_out_auroc
+                           (distance between latent features, each class in turn as the anomaly)
+    denoising              psnr_corrupted_* and psnr_denoised_* for * = low, medium, high: 0.5, 1 and 1.5 times the
+                           corruption of the training
+    sparsity               active_units (L0), dead_fraction, activation_frequency_median, activation_frequency_max
+    =====================  ============================================================================================
+
+    Args:
+        model_or_name: Autoencoder, or what `zoo.load` takes.
+        dataset: what `zoo.data.load` takes; by default the dataset of the model's card. Arrays and files count as the
+            test split.
+        metrics: names among those above. By default all that the model and the dataset allow.
+        anomalies: dataset whose test split counts as anomalies; by default Fashion-MNIST for MNIST, and the reverse.
+
+    Returns:
+        dict of metric name to float.
+
+    Raises:
+        UnknownNameError: an unknown metric.
+        DataError: no dataset given and none in a card, samples that the model does not take, a metric that the model
+            or the dataset does not allow, or too few samples for it.
+
+    Example:
+        >>> zoo.evaluate("mnist-feed-forward-8", metrics=["knn_accuracy"])
+        {'knn_accuracy': 0.8989}
+    """
+    return Evaluator().evaluate(model_or_name, dataset, metrics, anomalies=anomalies)
+
+
+class Evaluator:
+    """Evaluates several models, and reads each dataset and computes its baselines once for all of them.
+
+    What it has read stays in memory as long as the `Evaluator` itself.
+    """
+
+    def __init__(self):
+        self._sources, self._baselines = {}, {}
+
+    def evaluate(self, model_or_name, dataset=None, metrics=None, *, anomalies=None) -> dict[str, float]:
+        """As `zoo.evaluate`."""
+        model = model_or_name if isinstance(model_or_name, Autoencoder) else load(model_or_name)
+        if dataset is None and model is not model_or_name:
+            dataset = card(model_or_name).dataset.name
+        if dataset is None:
+            raise DataError("No dataset to evaluate on: pass dataset=, for instance dataset='digits'.")
+        check(model, metrics)
+        test = self.samples(model, dataset, "test")
+        train = None
+        if needs(metrics, "train split") and isinstance(dataset, str) and test.split == "test":
+            train = self.samples(model, dataset, "train")
+        anomalies = default_anomalies(dataset) if anomalies is None else anomalies
+        if anomalies is not None and needs(metrics, "anomalies"):
+            anomalies = self.samples(model, anomalies, "test")
+        else:
+            anomalies = None
+        baselines = self._baselines.setdefault((id(train), id(test)), Baselines(train, test))
+        return measure(model, test, train=train, anomalies=anomalies, metrics=metrics, baselines=baselines)
+
+    def samples(self, model, dataset, split):
+        """Source of a split of a dataset, in the shape that a model takes; of a stream, the first 60,000 samples."""
+        if not isinstance(dataset, str):  # an array or a source, which is read already
+            return in_memory(load_for(model, dataset, split))
+        key = dataset, split, model.input_shape
+        if key not in self._sources:
+            self._sources[key] = in_memory(load_for(model, dataset, split, stream="auto"))
+        return self._sources[key]
+
+
+def default_anomalies(dataset):
+    """Name of the dataset that counts as anomalies to another one, or None."""
+    return _ANOMALIES.get(dataset) if isinstance(dataset, str) else None
