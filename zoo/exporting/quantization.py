@@ -63,7 +63,7 @@ class Quantization:
 
 
 def drawn(target, split, count, argument):
-    """Up to `count` samples of the dataset that a pretrained model was trained on, always the same ones, as a Source."""
+    """Up to `count` samples of the dataset that a model was pretrained on, always the same ones, as a Source."""
     if target.dataset is None or target.kind == "decoder":
         raise ExportError(
             f'quantization="int8" needs at least {CALIBRATION_SAMPLES:,} real samples of what the model will see: pass'
