@@ -5,18 +5,22 @@
 ((100, 16), 0.0113)
 """
 
+import os
 import pathlib
+from typing import Any
 
 import numpy as np
 
 from zoo.core import checks
 from zoo.core.errors import ConfigError, DataError, DataNotFoundError, ExportError
+from zoo.engine.inputs import Contract
 from zoo.exporting.formats import FORMATS
+from zoo.exporting.runtime import LiteRT, OnnxRuntime
 
 _RUNTIMES = {".tflite": FORMATS["tflite"].open, ".onnx": FORMATS["onnx"].open}
 
 
-def load(path, *, threads=1):
+def load(path: str | os.PathLike, *, threads: int = 1) -> "LiteModel":
     """Load a ``.tflite`` file (run by LiteRT) or an ``.onnx`` file (run by ONNX Runtime) that `zoo.export` wrote.
 
     Args:
@@ -57,6 +61,7 @@ class LiteModel:
         latent_shape: shape of one sample's latent features, None for a file without `encode`.
         signatures: names of the file's computations, the default one first.
         threshold: anomaly threshold that was exported with the model, or None.
+        contract: `zoo.engine.inputs.Contract`, what samples must be.
 
     Example:
         >>> zoo.export(model, "exported", threshold=zoo.threshold(model, normal_images))
@@ -65,7 +70,7 @@ class LiteModel:
         array([False, False,  True])
     """
 
-    def __init__(self, runtime):
+    def __init__(self, runtime: LiteRT | OnnxRuntime) -> None:
         self._runtime = runtime
         self.signatures = tuple(runtime.signatures)
         default = runtime.signatures[self.signatures[0]]
@@ -75,28 +80,29 @@ class LiteModel:
         self.latent_shape = runtime.signatures["encode"].output_shape if "encode" in self.signatures else None
         self.threshold = runtime.metadata.get("threshold")
         self._unit_range = runtime.metadata.get("unit_range", False)
+        self.contract = Contract(self.input_shape, str(self.dtype), self._unit_range)
 
-    def __call__(self, x):
+    def __call__(self, x: Any) -> np.ndarray:
         """Outputs (samples, ...) of the default signature for samples (samples, *input_shape)."""
         return self._run(self.signatures[0], x)
 
-    def encode(self, x):
+    def encode(self, x: Any) -> np.ndarray:
         """Latent features of samples: (samples, *input_shape) to float32 (samples, *latent_shape)."""
         return self._run("encode", x)
 
-    def decode(self, latent):
+    def decode(self, latent: Any) -> np.ndarray:
         """Reconstructions from latent features: (samples, *latent_shape) to float32 (samples, *shape)."""
         return self._run("decode", latent)
 
-    def reconstruct(self, x):
+    def reconstruct(self, x: Any) -> np.ndarray:
         """Reconstructions of samples: (samples, *input_shape) to float32 of the same shape."""
         return self._run("reconstruct", x)
 
-    def score(self, x):
+    def score(self, x: Any) -> np.ndarray:
         """Anomaly score, the mean squared error of each sample: (samples, *input_shape) to float32 (samples,)."""
         return self._run("score", x)
 
-    def is_anomaly(self, x, threshold=None):
+    def is_anomaly(self, x: Any, threshold: float | None = None) -> np.ndarray:
         """Whether the score of each sample is above a threshold: (samples, *input_shape) to bool (samples,).
 
         Args:

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo.core.errors import ConfigError, DataError
+from zoo.core.errors import DataError
 
 
 @pytest.fixture
@@ -152,10 +152,10 @@ class TestKeras:
         np.testing.assert_array_equal(loaded.reconstruct(digits), model.reconstruct(digits))
         assert loaded.jit_compile is True
 
-    def test_an_autoencoder_of_ones_own_parts_has_no_config(self, model):
-        own = zoo.Autoencoder(model.encoder, model.decoder)
-        with pytest.raises(ConfigError, match="not built by one of the zoo's families"):
-            own.get_config()
+    def test_an_autoencoder_of_ones_own_parts_has_the_config_of_its_layers(self, model):
+        config = zoo.Autoencoder(model.encoder, model.decoder).get_config()
+        assert config["family"] == "wrapped"
+        assert [layer["name"] for layer in config["encoder"]["layers"]] == [x.name for x in model.encoder.layers]
 
     def test_config_is_json(self):
         model = zoo.sparse(zoo.denoising(zoo.feed_forward((4,), 2), [zoo.corruption.Gaussian(0.1)]), zoo.sparsity.L1(1))

@@ -23,10 +23,14 @@ def test_share_of_normal_samples_above(model, digits, quantile, above):
 def test_forms_of_data_and_model(model, digits, tmp_path):
     expected = zoo.threshold(model, zoo.data.load("digits", "test").images)
     assert zoo.threshold(model, "digits") == zoo.threshold(model, zoo.data.load("digits", "test")) == expected
+    test = zoo.data.load("digits", "test")
+    batches = [(test.pixels()[i : i + 50], test.labels[i : i + 50]) for i in range(0, len(test), 50)]
+    assert zoo.threshold(model, (images for images, _ in batches)) == pytest.approx(expected, rel=1e-6)
     zoo.export(model, tmp_path, "tflite", threshold=expected)
     opened = zoo.lite.load(tmp_path / "model.tflite")
     assert opened.threshold == expected
     assert zoo.threshold(opened, "digits") == pytest.approx(expected, rel=1e-5)
+    assert zoo.threshold(opened, iter(batches)) == pytest.approx(expected, rel=1e-5)
     assert opened.is_anomaly(digits.images).mean() == np.mean(model.reconstruction_error(digits.images) > expected)
 
 

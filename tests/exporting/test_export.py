@@ -70,6 +70,50 @@ class TestFamilies(ZooTest):
         self.run_export_test(model, tmp_path, x, {"classify": ("probabilities", model.predict(x, verbose=0))})
 
 
+class TestRoles:
+    """What a model is, its class says; a name says nothing."""
+
+    @pytest.mark.parametrize("name", ["encoder", "decoder", "classifier"])
+    def test_a_plain_model_of_any_name(self, name, tmp_path):
+        image = keras.Input((6, 6, 1))
+        model = keras.Model(image, keras.layers.Flatten()(image), name=name)
+        assert zoo.export(model, tmp_path, "onnx").model == "model"
+        opened = zoo.lite.load(tmp_path / "model.onnx")
+        assert (opened.signatures, opened.output_name) == (("serve",), "output")
+        x = np.random.default_rng(0).normal(size=(3, 6, 6, 1)).astype("float32") * 100
+        np.testing.assert_array_equal(opened(x), x.reshape(3, 36))
+
+    def test_a_classifier_of_any_name_read_from_a_file(self, tmp_path, mnist_like):
+        model = zoo.classifier(zoo.load_encoder("mnist-feed-forward-8"), 10)
+        model.save(tmp_path / "model.keras")
+        loaded = zoo.load_model(tmp_path / "model.keras")
+        loaded.name = "mine"
+        report = zoo.export(loaded, tmp_path, "tflite", samples=mnist_like[:20])
+        assert report.model == "classifier"
+        opened = zoo.lite.load(tmp_path / "model.tflite")
+        assert opened.output_name == "probabilities"
+        np.testing.assert_allclose(opened(mnist_like), model.predict(mnist_like, verbose=0), atol=1e-5)
+        with pytest.raises(DataError, match="integer pixels"):
+            opened(np.rint(mnist_like[:2] * 255).astype("uint8"))
+
+    def test_an_encoder_takes_the_samples_that_the_whole_model_takes(self, tmp_path):
+        model = zoo.convolutional((8, 8, 1), 4, (3,), output_activation="linear")
+        x = np.random.default_rng(0).uniform(-1, 1, (5, 8, 8, 1)).astype("float32")
+        for name, part in (("whole", model), ("encoder", model.encoder)):
+            zoo.export(part, tmp_path / name, "onnx")
+            opened = zoo.lite.load(tmp_path / name / "model.onnx")
+            np.testing.assert_allclose(opened.encode(x), model.encode(x), atol=1e-5)
+        zoo.export(zoo.convolutional((8, 8, 1), 4, (3,)).encoder, tmp_path / "sigmoid", "onnx")
+        with pytest.raises(DataError, match="outside .0, 1."):
+            zoo.lite.load(tmp_path / "sigmoid" / "model.onnx")(x)
+
+    def test_a_wrapped_model_has_both_roles(self, tmp_path):
+        image = keras.Input((6,))
+        model = zoo.wrap(keras.Model(image, keras.layers.Dense(6)(keras.layers.Dense(2, name="code")(image))), "code")
+        assert zoo.export(model.encoder, tmp_path / "encoder", "onnx").model == "encoder"
+        assert zoo.export(model.decoder, tmp_path / "decoder", "onnx").model == "decoder"
+
+
 class TestPretrained(ZooTest):
     @pytest.mark.parametrize(
         "name",
@@ -174,7 +218,8 @@ class TestRefusals:
         monkeypatch.setitem(FORMATS, "tflite", dataclasses.replace(FORMATS["tflite"], write=lose_a_bias))
         with pytest.raises(
             ParityError,
-            match=r"model.tflite \(reconstruct\) differs from Keras by 0.00.* allowed is 1e-05 .1e-5 of the largest output.. Nothing was written",
+            match=r"model.tflite \(reconstruct\) differs from Keras by 0.00.* allowed is 1e-05 \(1e-5 of the largest"
+            r" output\). Nothing was written",
         ):
             zoo.export(model, tmp_path)
         assert sorted(p.name for p in tmp_path.iterdir()) == ["model.tflite", "report.json"]
@@ -216,7 +261,7 @@ class TestRefusals:
             zoo.export(model, tmp_path, batch_size=0)
         with pytest.raises(ExportError, match="takes an Autoencoder, an encoder.*Received: str"):
             zoo.export("mnist-feed-forward-8", tmp_path)
-        with pytest.raises(DataError, match="samples has the wrong shape"):
+        with pytest.raises(DataError, match="In samples: x has the wrong shape"):
             zoo.export(model, tmp_path, samples=np.zeros((2, 7)))
         (tmp_path / "file").write_text("")
         with pytest.raises(OutputError, match="Cannot write to"):

@@ -1,16 +1,17 @@
 """From which anomaly score on a sample counts as an anomaly."""
 
 import math
+from typing import Any
 
 import numpy as np
 
 from zoo.core import checks
 from zoo.core.errors import ConfigError, DataError
-from zoo.data.source import Source
+from zoo.engine import inputs
 from zoo.evaluation.samples import load_for
 
 
-def threshold(model, normal_data, quantile=0.99):
+def threshold(model: Any, normal_data: Any, quantile: float = 0.99) -> float:
     """Calibrate an anomaly threshold: the score that this share of normal samples does not exceed.
 
     The score is the reconstruction error of each sample. Use samples that the model was not trained on: on its training
@@ -18,8 +19,8 @@ def threshold(model, normal_data, quantile=0.99):
 
     Args:
         model: Autoencoder, or a model of `zoo.lite.load` (to calibrate on a quantised file's own scores).
-        normal_data: array (samples, *input shape) of normal samples, a `zoo.data.Source`, or the name of a dataset, of
-            which the test split is taken.
+        normal_data: normal samples in any form that `fit` takes (array, `zoo.data.Source`, dataset, generator ...), or
+            the name of a dataset, of which the test split is taken.
         quantile: share of the normal samples that must pass, in (0, 1).
 
     Returns:
@@ -44,15 +45,13 @@ def threshold(model, normal_data, quantile=0.99):
         )
     if isinstance(normal_data, str):
         normal_data = load_for(model, normal_data)
-    if isinstance(normal_data, Source):
-        raw = getattr(model, "dtype", None) == np.uint8
-        normal_data = normal_data.images if raw else normal_data.pixels()
-    above = math.floor(len(normal_data) * (1 - quantile) + 1e-9)
+    samples = inputs.blocks(model.contract, normal_data, labels="dropped", name="normal_data")
+    scores = np.sort(np.concatenate([score(block) for block, _, _ in samples])).astype("float64")
+    above = math.floor(len(scores) * (1 - quantile) + 1e-9)
     if above < 1:
         raise DataError(
             f"The quantile {quantile:g} needs at least {math.ceil(1 / (1 - quantile) - 1e-9)} normal samples: with"
-            f" fewer it is beyond their largest score. Received {len(normal_data)}. Pass more, or a lower quantile."
+            f" fewer it is beyond their largest score. Received {len(scores)}. Pass more, or a lower quantile."
         )
-    scores = np.sort(score(normal_data)).astype("float64")
     # Between two scores that occur, so that the rounding of another runtime moves no sample across it.
     return float(scores[-above - 1 : len(scores) - above + 1].mean())

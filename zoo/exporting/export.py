@@ -1,7 +1,12 @@
 """`zoo.export`: write every format, run each file in its own runtime, compare, report."""
 
 import dataclasses
+import os
 import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import keras
 
 from zoo.core import checks, files
 from zoo.core.errors import ExportError, unknown_name
@@ -25,21 +30,21 @@ class Plan:
 
 
 def export(
-    model,
-    directory,
-    formats=("saved_model", "tflite", "onnx"),
+    model: keras.Model,
+    directory: str | os.PathLike,
+    formats: str | Sequence[str] = ("saved_model", "tflite", "onnx"),
     *,
-    quantization=None,
-    calibration=None,
-    integer_io=None,
-    raw_input=False,
-    threshold=None,
-    batch_size=1,
-    tolerance=None,
-    samples=None,
-    anomalies=None,
-    force=False,
-):
+    quantization: str | None = None,
+    calibration: Any = None,
+    integer_io: str | None = None,
+    raw_input: bool = False,
+    threshold: float | None = None,
+    batch_size: int = 1,
+    tolerance: float | None = None,
+    samples: Any = None,
+    anomalies: Any = None,
+    force: bool = False,
+) -> ExportReport:
     """Export a model for phones, servers and browsers, and prove that the files compute what Keras computes.
 
     Every file is reloaded in its own runtime (TensorFlow, LiteRT, ONNX Runtime), run on real samples, compared with the
@@ -48,7 +53,8 @@ def export(
 
     An Autoencoder becomes one file with the signatures "reconstruct" (the default), "encode", "decode" and "score" (the
     mean squared error of each sample), which share its weights; its corruption leaves no trace. Encoder, decoder,
-    classifier and any other model have one signature: "encode", "decode", "classify" or "serve".
+    classifier and any other model have one signature: "encode", "decode", "classify" or "serve". Which of them a model
+    is, its class says, not its name. A model of another precision is copied into float32 first.
 
     Args:
         model: Autoencoder, encoder or decoder, classifier, or any functional keras.Model with one input and one output.
@@ -57,20 +63,22 @@ def export(
         quantization: of the .tflite file; the other formats stay float32. None; "float16" weights; "dynamic": int8
             weights; "int8": int8 weights and activations, the score still computed in float32.
         calibration: for int8: what the model will see, in any form that `fit` takes (array, `zoo.data.Source`, dataset,
-            generator ...), or the name of a dataset. At least 1,000 samples are wanted; by default 1,000 training samples of the dataset of
-            the model's card (for a classifier, its encoder's: pass your own images if they differ).
+            generator ...), or the name of a dataset. At least 1,000 samples are wanted; by default 1,000 training
+            samples of the dataset that the model was pretrained on (for a classifier, that of its encoder: pass your
+            own images if they differ).
         integer_io: for int8: None for float32 inputs and outputs, or "uint8" for integers that the file's scale and
             zero point translate; a score stays float32.
         raw_input: take uint8 pixels in [0, 255]; the division by 255 becomes part of the files.
         threshold: anomaly threshold that the files carry, see `zoo.threshold`; Autoencoders only.
         batch_size: samples per call of the .tflite file, which has a fixed batch; the other formats take any number.
         tolerance: largest allowed absolute difference to Keras; by default 1e-5, scaled by the largest output where
-            that is above 1. A quantised file is compared with it only if it is given; otherwise only a file that is
-            useless is refused, and the report names what got worse.
-        samples: what to compare on, in any of the forms of `calibration`; labels of a Source serve the task metrics. By
-            default 2,000 test samples of the dataset of the model's card for a quantised file (where it has none: the
-            calibration samples), and 64 handwritten digits, brought to the model's input shape and without task
-            metrics, for any other.
+            that is above 1, or more where Keras itself is farther than that from the same network in float64 on these
+            samples. A quantised file is compared with it only if it is given; otherwise only a file that is useless is
+            refused, and the report names what got worse.
+        samples: what to compare on, in any of the forms of `calibration`; labels among them serve the task metrics. By
+            default 2,000 test samples of the dataset that the model was pretrained on for a quantised file (where there
+            is none: the calibration samples), and 64 handwritten digits, brought to the model's input shape and without
+            task metrics, for any other.
         anomalies: samples that count as anomalies, in any of the same forms: the report then has anomaly_auroc.
         force: calibrate int8 on fewer than 100 samples.
 

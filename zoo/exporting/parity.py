@@ -9,7 +9,6 @@ from zoo.exporting import precision
 from zoo.exporting.report import Difference
 from zoo.exporting.runtime import Details
 
-_TOLERANCE = 1e-5
 # A quantised file is judged by its task metrics, but an error as large as what the outputs tell apart is no rounding.
 _GROSS = 0.5
 
@@ -30,8 +29,7 @@ def check(
         details: of the signature.
         outputs: what the file computed.
         reference: the Keras model's outputs for the same samples.
-        tolerance: largest allowed absolute difference. None for 1e-5 · max(1, largest |output|); a larger difference
-            passes if float32 itself, compared with float64, is no better on this model and these samples.
+        tolerance: largest allowed absolute difference; None for `precision.tolerance`.
         quantized: whether the file is quantised: without `tolerance` then only a gross difference is an error.
         exact: computes the Keras model's outputs in float64; called only where it matters.
 
@@ -48,11 +46,7 @@ def check(
             _refuse_gross(place, difference, reference)
     else:
         if tolerance is None:
-            tolerance, reason = _TOLERANCE * max(1.0, float(np.abs(reference).max())), "1e-5 of the largest output"
-            if difference.max() > tolerance:
-                largest, mean = precision.rounding(reference, exact)
-                if largest > tolerance and difference.mean() <= mean:
-                    tolerance, reason = largest, f"{precision.FACTOR} times Keras' own distance from float64"
+            tolerance, reason = precision.tolerance(reference, difference, exact)
         # Written so that NaN fails too.
         if not difference.max() <= tolerance:
             worst = np.unravel_index(np.nanargmax(difference), difference.shape)

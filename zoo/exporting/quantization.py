@@ -63,7 +63,7 @@ class Quantization:
 
 
 def drawn(target, split, count, argument):
-    """Up to `count` samples of the dataset that a pretrained set was trained on, always the same ones, as a Source."""
+    """Up to `count` samples of the dataset that a model was pretrained on, always the same ones, as a Source."""
     if target.dataset is None or target.kind == "decoder":
         raise ExportError(
             f'quantization="int8" needs at least {CALIBRATION_SAMPLES:,} real samples of what the model will see: pass'
@@ -73,7 +73,7 @@ def drawn(target, split, count, argument):
         source = data.load(target.dataset, split, shape=target.input_shape if len(target.input_shape) == 3 else None)
     except ZooError as error:
         raise ExportError(
-            f"The samples of {target.dataset!r}, on which this set was trained, cannot be drawn: pass {argument}=."
+            f"The samples of {target.dataset!r}, on which this model was pretrained, cannot be drawn: pass {argument}=."
             f" {error}"
         ) from error
     chosen = np.random.default_rng(0).permutation(len(source))[:count]

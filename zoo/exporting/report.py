@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from typing import Any
 
 REPORT = "report.json"
 
@@ -50,9 +51,9 @@ class ExportedFile:
     max_difference: float
     mean_difference: float
     tolerance: float | None
-    signatures: dict
-    metrics: dict
-    operators: tuple
+    signatures: dict[str, Difference]
+    metrics: dict[str, dict[str, float]]
+    operators: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,13 +74,13 @@ class ExportReport:
 
     model: str
     dtype_policy: str
-    input: dict
+    input: dict[str, Any]
     samples: int
-    calibration: dict | None
+    calibration: dict[str, Any] | None
     threshold: float | None
-    warnings: tuple
-    files: dict
+    warnings: tuple[str, ...]
+    files: dict[str, ExportedFile]
 
-    def to_json(self):
+    def to_json(self) -> str:
         """The report as JSON text."""
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"

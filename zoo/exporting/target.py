@@ -1,4 +1,4 @@
-"""What is exported: a model, reduced to named signatures that share one set of weights."""
+"""What is exported: a model, reduced to named signatures that share their weights."""
 
 import dataclasses
 

@@ -1,4 +1,6 @@
-"""Bringing one's own autoencoder."""
+"""Autoencoders that no family built: any Keras model, split into encoder and decoder."""
+
+from typing import Any
 
 import keras
 
@@ -9,7 +11,7 @@ from zoo.families import builtin_layers, registry
 from zoo.layers.parts import Decoder, Encoder
 
 
-def wrap(keras_model, latent, *, name=None):
+def wrap(keras_model: keras.Model, latent: str, *, name: str | None = None) -> Autoencoder:
     """Turn any functional Keras autoencoder into an `Autoencoder`: evaluation, thresholds and export then work on it.
 
     Weights are shared, not copied. `zoo.save` takes the result if all of its layers are Keras' own; with others,
@@ -61,7 +63,13 @@ def wrap(keras_model, latent, *, name=None):
     return Autoencoder(Encoder(image, features, name="encoder"), decoder, name=name or keras_model.name)
 
 
-def wrapped(encoder, decoder, corruption=None, sparsity=None, name=None):
+def wrapped(
+    encoder: dict[str, Any],
+    decoder: dict[str, Any],
+    corruption: list[dict[str, Any]] | None = None,
+    sparsity: dict[str, Any] | None = None,
+    name: str | None = None,
+) -> Autoencoder:
     """The family of all models that no other family built: Keras' own configs of the two parts describe them.
 
     Args:
