@@ -1,4 +1,4 @@
-"""Loading pretrained sets, with every file checked before it is opened."""
+"""Loading pretrained models, with every file checked before it is opened."""
 
 import warnings
 
@@ -28,7 +28,7 @@ def load(name_or_directory, *, weights=True):
 
     Raises:
         UnknownNameError: an unknown name; the nearest valid ones are listed.
-        DataNotFoundError: a directory that is not there or holds no set.
+        DataNotFoundError: a directory that is not there or holds no model.
         IntegrityError: a file is missing, changed or truncated, or the weights do not fit the config.
 
     Example:
@@ -62,7 +62,7 @@ def verify(path, card):
     """Raise `IntegrityError` unless the weight file has the size and SHA-256 that its card states."""
     advice = "Restore the file from the repository or reinstall the package; do not use it as it is."
     if not path.is_file():
-        raise IntegrityError(f"Set {card.name!r} is incomplete: {path.name} is missing. {advice}")
+        raise IntegrityError(f"The pretrained model {card.name!r} is incomplete: {path.name} is missing. {advice}")
     if path.stat().st_size != card.size_bytes:
         raise IntegrityError(
             f"The weights of {card.name!r} are damaged: expected {card.size_bytes:,} bytes, received"
@@ -106,5 +106,5 @@ def load_encoder(name_or_directory, *, trainable=True, raw_input=False):
 
 def _misfit(card, reason):
     return IntegrityError(
-        f"The weights of {card.name!r} do not fit its {CONFIG}: {reason}. Restore {CONFIG}, or train the set again."
+        f"The weights of {card.name!r} do not fit its {CONFIG}: {reason}. Restore {CONFIG}, or train the model again."
     )

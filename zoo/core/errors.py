@@ -27,7 +27,7 @@ class DataNotFoundError(ZooError, FileNotFoundError):
 
 
 class IntegrityError(ZooError, ValueError):
-    """A pretrained set whose files are damaged or do not belong together."""
+    """A pretrained model whose files are damaged or do not belong together."""
 
 
 class OutputError(ZooError, OSError):

@@ -16,7 +16,7 @@ _PENDING = ".zoo-pending"
 def staged(directory):
     """Yield a scratch directory whose files appear in `directory` all together, or not at all.
 
-    The files are written beside their final place, flushed, and renamed to a *pending* folder in one atomic step; only
+    The files are written next to their final place, flushed, and renamed to a *pending* folder in one atomic step; only
     then do they replace older ones. Interrupted before that step, `directory` is as it was; interrupted after it,
     `recover` (called by every reader and writer) finishes the replacement. Other files in `directory` are left alone.
 

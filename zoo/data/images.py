@@ -67,7 +67,8 @@ def _pixels(image):
     if image.mode in ("LA", "RGBA") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    pixels = np.asarray(image.convert("L" if grey else "RGB"))
+    mode = "L" if grey else "RGB"
+    pixels = np.asarray(image if image.mode == mode else image.convert(mode))
     return pixels[..., None] if grey else pixels
 
 
@@ -106,13 +107,14 @@ def resize(images, shape, *, margin=0.0):
     margin = checks.in_range("margin", margin, 0, 0.5)
     top, left = min(round(height * margin), (height - 1) // 2), min(round(width * margin), (width - 1) // 2)
     is_uint8 = images.dtype == np.uint8
+    images = images if is_uint8 else images.astype("float32", copy=False)
     result = np.zeros((len(images), *shape), "uint8" if is_uint8 else "float32")
     inside = result[:, top : height - top, left : width - left]
     block = max(1, _BLOCK_PIXELS // images[:1].size) if len(images) else 1
     for begin in range(0, len(images), block):
         pixels = images[begin : begin + block]
         if pixels.shape[1:] != inside.shape[1:]:
-            pixels = _resized(_in_grey(pixels.astype("float32"), shape[-1]), inside.shape[1:3])
+            pixels = _resized(_in_grey(pixels, shape[-1]), inside.shape[1:3])
             pixels = np.clip(np.rint(pixels), 0, 255) if is_uint8 else pixels
         inside[begin : begin + block] = pixels
     return result
@@ -132,17 +134,21 @@ def _in_grey(pixels, channels):
 
 
 def _resized(pixels, size):
-    """(samples, *size, channels): the width, then the height, of all images and channels in one call each."""
-    for axis, length in ((2, size[1]), (1, size[0])):
+    """(samples, *size, channels): the height, then the width, of all images and channels in one call each."""
+    samples, height, width, channels = pixels.shape
+    if samples == 1 and height != size[0]:  # the same, without moving the axis of what may be a large photograph
+        pixels = _resized_picture(pixels.reshape(height, width * channels), size[0], width * channels)
+        pixels = pixels.reshape(1, size[0], width, channels)
+    for axis, length in ((1, size[0]), (2, size[1])):
         if pixels.shape[axis] != length:
             rows = np.moveaxis(pixels, axis, -1)
-            flat = _resized_rows(rows.reshape(-1, rows.shape[-1]), length)
-            pixels = np.moveaxis(flat.reshape(*rows.shape[:-1], length), -1, axis)
+            flat = rows.reshape(-1, rows.shape[-1])
+            pixels = np.moveaxis(_resized_picture(flat, len(flat), length).reshape(*rows.shape[:-1], length), -1, axis)
     return pixels
 
 
-def _resized_rows(rows, length):
+def _resized_picture(pixels, height, width):
     from PIL import Image
 
-    image = Image.fromarray(np.ascontiguousarray(rows))
-    return np.asarray(image.resize((length, len(rows)), Image.Resampling.BILINEAR))
+    picture = Image.fromarray(np.ascontiguousarray(pixels)).convert("F")
+    return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))

@@ -36,7 +36,7 @@ def measure(model, test, *, train=None, anomalies=None, metrics=None, baselines=
     """
     check(model, metrics)
     context = EvaluationContext(model, test, train, anomalies, baselines)
-    asked = EVALUATED if metrics is None else tuple(metrics)
+    asked = list(EVALUATED if metrics is None else metrics)
     missing = {name: next((r for r in METRICS[name].needs if not context.meets(r)), None) for name in asked}
     for name in metrics or ():
         if missing[name]:
