@@ -4,7 +4,6 @@ import functools
 import pathlib
 
 from zoo.core import files
-from zoo.core.errors import ExportError
 from zoo.core.terminal import native_errors_hidden
 from zoo.exporting import parity, task
 from zoo.exporting.formats import FORMATS
@@ -68,11 +67,7 @@ class Comparison:
         )
 
     def _in_float64(self, signature):
-        try:
-            exact = self._exact()
-        except ExportError as error:  # no such copy
-            raise ValueError(str(error)) from error
-        return exact.signatures[signature].run(self._inputs[signature])
+        return self._exact().signatures[signature].run(self._inputs[signature])
 
     def _metrics(self, outputs, run):
         return {} if self._task is None else task.metrics(outputs, self._references, self._inputs, run, **self._task)

@@ -15,8 +15,8 @@ _LAYERS = """
     Cropping3D Dense DepthwiseConv1D DepthwiseConv2D Dot Dropout ELU Embedding Flatten GRU GRUCell GaussianDropout
     GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D
     GlobalMaxPooling2D GlobalMaxPooling3D GroupNormalization Identity InputLayer LSTM LSTMCell LayerNormalization
-    LeakyReLU Masking MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum Multiply Normalization PReLU Permute RNN
-    ReLU RepeatVector Rescaling Reshape SeparableConv1D SeparableConv2D SimpleRNN SimpleRNNCell Softmax
+    LeakyReLU Masking MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum MultiHeadAttention Multiply Normalization
+    PReLU Permute RNN ReLU RepeatVector Rescaling Reshape SeparableConv1D SeparableConv2D SimpleRNN SimpleRNNCell Softmax
     SpatialDropout1D SpatialDropout2D SpatialDropout3D Subtract TimeDistributed UnitNormalization UpSampling1D
     UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D
 """
@@ -38,7 +38,8 @@ _CLASSES = {
 } | {(cls.__module__, cls.__name__): cls for cls in (Encoder, Decoder, KeepLargest)}
 _MODELS = {"keras.src.models.functional": "Functional", "keras.models": "Functional"}
 _OBJECT = {
-    "module", "class_name", "config", "registered_name", "build_config", "name", "inbound_nodes", "shared_object_id",
+    "module", "class_name", "config", "registered_name", "build_config", "compile_config", "name", "inbound_nodes",
+    "shared_object_id",
 }  # fmt: skip
 _GRAPH = {"name", "trainable", "layers", "input_layers", "output_layers", "build_input_shape", "dtype"}
 _FACTS = {"unit_range", "trained_on"}
@@ -83,6 +84,8 @@ def _check_object(described, where):
     if described.get("registered_name") not in (None, name, registered):
         raise _refused(where, repr(described["registered_name"]))
     _check_keys(described, _OBJECT, where)
+    if described.get("compile_config"):
+        raise _refused(where, "a compiled model")
     _check_keys(config, _GRAPH | _FACTS if graph or issubclass(cls, keras.Model) else _arguments(cls), where)
     for key, value in config.items():
         plain = value is None or (isinstance(value, dict) and "class_name" in value)
@@ -102,7 +105,8 @@ def _check_keys(described, known, where):
 
 def _arguments(cls):
     """Names of the arguments that the constructor of a Keras class and of its bases take."""
-    return {name for base in cls.__mro__[:-1] for name in inspect.signature(base.__init__).parameters}
+    names = {name for base in cls.__mro__[:-1] for name in inspect.signature(base.__init__).parameters}
+    return names | {"rms_scaling"}  # which LayerNormalization writes and no longer takes
 
 
 def _refused(where, what):

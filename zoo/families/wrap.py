@@ -87,7 +87,10 @@ def wrapped(
     config = {"encoder": encoder, "decoder": decoder, "corruption": corruption, "sparsity": sparsity, "name": name}
     for part in ("encoder", "decoder"):
         builtin_layers.check(config[part], f"The {part}'s config")
-    return Autoencoder.from_config({"family": "wrapped", **config})
+    try:
+        return Autoencoder.from_config({"family": "wrapped", **config})
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise ConfigError(f"The configs of encoder and decoder describe no model: {error}") from error
 
 
 registry.register(wrapped)

@@ -1,5 +1,7 @@
 """Encoder and decoder: functional models whose config carries their role and what is known about their samples."""
 
+import copy
+
 import keras
 
 from zoo.core import checks
@@ -15,12 +17,13 @@ class ZooModel:
 
     role: str
 
-    def __call__(self, x, *arguments, **keras_arguments):
+    def __call__(self, *arguments, **keras_arguments):
         try:
-            return super().__call__(x, *arguments, **keras_arguments)
-        except ValueError as error:
-            if hasattr(x, "shape") and getattr(self, "inputs", None) and not isinstance(error, DataError):
-                checks.check_shape(x.shape, self.inputs[0].shape[1:])
+            return super().__call__(*arguments, **keras_arguments)
+        except ValueError as error:  # Keras' sentence does not say which sizes would do
+            shape, inputs = getattr(next(iter(arguments), None), "shape", None), getattr(self, "inputs", None)
+            if shape is not None and inputs and not isinstance(error, DataError):
+                checks.check_shape(shape, inputs[0].shape[1:])
             raise
 
     def save(self, filepath, *arguments, **keras_arguments):
@@ -76,7 +79,7 @@ class Part(ZooModel, keras.Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        config = dict(config)
+        config = copy.deepcopy(config)  # Keras takes layers out of it
         facts = {name: config.pop(name) for name in ("unit_range", "trained_on") if name in config}
         part = super().from_config(config, custom_objects)
         for name, fact in facts.items():
