@@ -120,7 +120,8 @@ def weight():
 def model():
     keras.utils.set_random_seed(0)
     model = zoo.feed_forward((8, 8, 1), 4)
-    model.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    # One step per call is the smallest program to trace.
+    model.compile(keras.optimizers.SGD(0.0), jit_compile=False, steps_per_execution=1)
     return model
 
 
@@ -129,7 +130,7 @@ def classifier(model):
     """Without batch normalisation, whose statistics move at any rate."""
     inputs = keras.Input((8, 8, 1))
     made = Classifier(inputs, keras.layers.Dense(10, "softmax")(model.encoder(inputs)))
-    made.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy", jit_compile=False)
+    made.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy", jit_compile=False, steps_per_execution=1)
     return made
 
 

@@ -119,6 +119,7 @@ class Batches:
                 np.ndim(a) for a, is_there in zip(inputs.unpack(first, contract), present, strict=True) if is_there
             ]
 
+        @tf.autograph.experimental.do_not_convert
         def split(*element):
             given = inputs.unpack(element if len(element) > 1 else element[0], contract)
             there = [part for part, is_there in zip(given, present, strict=True) if is_there]
@@ -140,6 +141,7 @@ class Batches:
         outputs = self._outputs(*specs)
         self.ranks = tuple(1 + len(shape) for _, shape in outputs)
 
+        @tf.autograph.experimental.do_not_convert
         def checked(*batch):
             def run(*arrays):
                 arrays = iter(arrays)

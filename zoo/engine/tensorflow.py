@@ -6,8 +6,8 @@ history and callbacks are Keras'. What changes with every epoch, the order of th
 program reads. What decides which program it is (8-bit pixels, targets, weights, a short last batch) is in the structure
 of the elements, so Keras traces anew when it changes.
 
-Keras' own `steps_per_execution` is 1 here; the user's number is the length of a chunk. Samples that the program captured,
-instead of reading them from the dataset, would be stale in the next `fit`, or mean another compilation.
+Keras' own `steps_per_execution` is 1 here; the user's number is the length of a chunk. Samples that the program
+captured, instead of reading them from the dataset, would be stale in the next `fit`, or mean another compilation.
 """
 
 import contextlib
