@@ -10,7 +10,7 @@ from zoo.core import checks
 from zoo.core.batches import BATCH_SIZE, forward
 from zoo.core.errors import ConfigError
 from zoo.engine import inputs, weights
-from zoo.engine.engine import CompiledTraining
+from zoo.engine.loop import Trainer
 from zoo.layers import corruption as corruptions
 from zoo.layers import precision
 from zoo.layers import sparsity as sparsities
@@ -21,7 +21,7 @@ _ORIGIN = "trained_on.txt"
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class Autoencoder(ZooModel, CompiledTraining, keras.Model):
+class Autoencoder(ZooModel, Trainer, keras.Model):
     """Corruption → encoder → decoder, as one `keras.Model` that learns to reproduce its input.
 
     x̃ = f(g(x)), with encoder g and decoder f; training minimises ⟨Δ(x, f(g(C(x))))⟩, where the corruption C acts in
@@ -167,7 +167,7 @@ class Autoencoder(ZooModel, CompiledTraining, keras.Model):
 
         Args:
             optimizer, loss: as for Keras.
-            **keras_arguments: `jit_compile` and `steps_per_execution` as in `CompiledTraining.compile`, all others as
+            **keras_arguments: `jit_compile` and `steps_per_execution` as in `Trainer.compile`, all others as
                 for Keras.
         """
         super().compile(optimizer=optimizer, loss=loss, **keras_arguments)

@@ -8,13 +8,13 @@ from keras import layers
 from zoo.autoencoder import Autoencoder
 from zoo.core import checks
 from zoo.core.errors import ConfigError
-from zoo.engine.engine import CompiledTraining
 from zoo.engine.inputs import Contract
+from zoo.engine.loop import Trainer
 from zoo.layers.parts import ZooModel
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class Classifier(ZooModel, CompiledTraining, keras.Model):
+class Classifier(ZooModel, Trainer, keras.Model):
     """The functional `keras.Model` that `zoo.classifier` returns; its `fit` runs in compiled chunks.
 
     The encoder may belong to other models too, so nothing is set on it: it runs in inference mode also in training, by

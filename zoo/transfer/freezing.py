@@ -6,7 +6,7 @@ import keras
 
 from zoo.autoencoder import Autoencoder
 from zoo.engine import keras_internals
-from zoo.engine.engine import CompiledTraining
+from zoo.engine.loop import Trainer
 from zoo.transfer import optimizers
 from zoo.transfer.classifier import Classifier, inside, normalizations
 
@@ -87,7 +87,7 @@ def recompile(model: keras.Model, optimizer) -> keras.Model:
     """`compile` a model again with the objects that it was compiled with, and `optimizer`; nothing if it was not."""
     if not model.compiled:
         return model
-    if isinstance(model, CompiledTraining):
+    if isinstance(model, Trainer):
         model.recompile(optimizer)
     else:
         keras.Model.compile(model, optimizer, auto_scale_loss=False, **keras_internals.compile_arguments(model))
