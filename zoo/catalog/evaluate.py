@@ -1,5 +1,9 @@
 """Evaluating pretrained models: names of models and datasets become what `zoo.evaluation` measures."""
 
+import os
+from collections.abc import Sequence
+from typing import Any
+
 from zoo.autoencoder import Autoencoder
 from zoo.catalog.load import load
 from zoo.catalog.lookup import card
@@ -12,7 +16,13 @@ from zoo.evaluation.samples import in_memory, load_for
 _ANOMALIES = {"mnist": "fashion_mnist", "fashion_mnist": "mnist"}
 
 
-def evaluate(model_or_name, dataset=None, metrics=None, *, anomalies=None) -> dict[str, float]:
+def evaluate(
+    model_or_name: Autoencoder | str | os.PathLike,
+    dataset: Any = None,
+    metrics: Sequence[str] | None = None,
+    *,
+    anomalies: Any = None,
+) -> dict[str, float]:
     """Measure an autoencoder on the whole test split of a dataset.
 
     Of a split larger than a quarter of the free memory, the first 60,000 samples are taken. Latent maps of more than

@@ -1,10 +1,12 @@
 """Loading pretrained models, with every file checked before it is opened."""
 
+import os
 import warnings
 
 import keras
 from keras import layers
 
+from zoo.autoencoder import Autoencoder
 from zoo.catalog.card import CONFIG, WEIGHTS, read_card
 from zoo.catalog.lookup import find
 from zoo.core import files
@@ -13,7 +15,7 @@ from zoo.families import from_config
 from zoo.layers.parts import Encoder
 
 
-def load(name_or_directory, *, weights=True):
+def load(name_or_directory: str | os.PathLike, *, weights: bool = True) -> Autoencoder:
     """Load a pretrained autoencoder.
 
     Nothing is unpickled and no code is loaded: ``config.json`` names one of the zoo's families and its arguments, and
@@ -75,7 +77,9 @@ def verify(path, card):
         )
 
 
-def load_encoder(name_or_directory, *, trainable=True, raw_input=False):
+def load_encoder(
+    name_or_directory: str | os.PathLike, *, trainable: bool = True, raw_input: bool = False
+) -> keras.Model:
     """Load the encoder of a pretrained autoencoder, ready for `zoo.classifier`, `fit` or `zoo.export`.
 
     Args:
