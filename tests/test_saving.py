@@ -205,6 +205,26 @@ class TestSave:
         assert (loaded.sparsity is None) == (model.sparsity is None)
         assert zoo.save(loaded, tmp_path / "again").sha256 == card.sha256
 
+    def test_layers_of_keras(self, tmp_path):
+        """With wrappers, nested objects as arguments, and a nested encoder of the zoo."""
+        x = np.random.default_rng(0).random((3, 6, 4), "float32")
+        for layer in (
+            layers.Bidirectional(layers.GRU(3)),
+            layers.TimeDistributed(layers.Dense(2)),
+            layers.LayerNormalization(),
+            layers.Normalization(),
+            layers.Dense(4, activation=layers.LeakyReLU(0.1)),
+            layers.Conv1D(3, 2, activation="gelu", kernel_regularizer="l2", bias_constraint="non_neg"),
+            layers.Conv1D(3, 2, kernel_initializer=keras.initializers.HeNormal(seed=3)),
+            zoo.sparse(zoo.convolutional((6, 4), 5, (3,)), zoo.sparsity.TopK(2)).encoder,
+        ):
+            image = keras.Input((6, 4))
+            code = layers.Dense(3, name="code")(layers.Flatten()(layer(image)))
+            model = zoo.wrap(keras.Model(image, layers.Reshape((6, 4))(layers.Dense(24)(code))), "code")
+            zoo.save(model, tmp_path / "saved")
+            loaded = zoo.load(tmp_path / "saved")
+            np.testing.assert_array_equal(loaded.reconstruct(x), model.reconstruct(x), err_msg=layer.name)
+
     def test_layers_of_ones_own_are_refused_with_what_to_do(self, tmp_path):
         class Own(layers.Layer):
             def call(self, x):
