@@ -9,13 +9,14 @@ import pytest
 import zoo
 from zoo.core.errors import ConfigError
 
-# setting -> how far latent features and reconstructions may be from float32's; losses relatively
+# setting -> how far features and reconstructions of the same weights may be from those of float32, and the losses of a
+# training, as a share of what the training gains
 SETTINGS = {
-    "mixed_float16": (2e-3, 5e-3),
-    "mixed_bfloat16": (2e-2, 2e-2),
-    "float64": (2e-6, 1e-5),
-    "floatx float64": (2e-6, 1e-5),
-    "channels_first": (2e-6, 1e-5),
+    "mixed_float16": (2e-3, 3e-2),
+    "mixed_bfloat16": (1e-2, 0.3),
+    "float64": (1e-6, 1e-4),
+    "floatx float64": (1e-6, 1e-4),
+    "channels_first": (1e-6, 1e-4),
 }
 CORRUPTIONS = {
     "Gaussian": lambda: zoo.corruption.Gaussian(0.3),
@@ -67,20 +68,23 @@ def _set(setting):
 
 
 def _samples(shape):
-    return np.random.default_rng(0).random((32, *shape), dtype="float32")
+    return np.random.default_rng(0).random((32, *shape), dtype="float32") ** 3
 
 
 def _run(name, weights=None):
-    """Weights before training, and what a model gives: losses of `fit` and `evaluate`, features, reconstructions."""
+    """Weights, what a model of these weights gives (features, reconstructions), and its losses in `fit`, `evaluate`."""
     keras.utils.set_random_seed(0)
     model = MODELS[name]()
     if weights is None:
         weights = model.get_weights()
     model.set_weights(weights)
     x = _samples(model.input_shape)
+    outputs = model.encode(x), model.reconstruct(x)
+    # A dtype that does not fit is found when the step is traced; compiling each of these with XLA would take minutes.
+    model.compile(keras.optimizers.SGD(x[0].size / 4), jit_compile=name == "sparse KL")
     losses = model.fit(x, epochs=2, batch_size=16, shuffle=False, verbose=0).history["loss"]
     losses.append(model.evaluate(x, verbose=0))
-    return weights, losses, model.encode(x), model.reconstruct(x)
+    return weights, *outputs, losses
 
 
 @functools.cache
@@ -93,13 +97,17 @@ def _reference(name):
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_numbers_are_near_those_of_float32(setting, name):
     weights, *expected = _reference(name)
+    assert expected[-1][-1] < 0.97 * expected[-1][0], "the training changes too little to compare"
     _set(setting)
     _, *received = _run(name, weights)
-    tolerance, relative = SETTINGS[setting]
-    np.testing.assert_allclose(received[0], expected[0], rtol=relative)
-    for ours, reference in zip(received[1:], expected[1:], strict=True):
+    tolerance, share = SETTINGS[setting]
+    for ours, reference in zip(received[:2], expected[:2], strict=True):
         assert ours.dtype == np.float32
-        np.testing.assert_allclose(ours, reference, atol=tolerance * max(1, np.abs(reference).max()))
+        far = np.abs(ours - reference).reshape(32, -1).max(axis=1) > tolerance * max(1, np.abs(reference).max())
+        # Rounding to 16 bits may change which of two nearly equal features is among the largest.
+        assert far.sum() <= (name == "sparse TopK" and setting.startswith("mixed"))
+    gain = expected[-1][0] - expected[-1][-1]
+    np.testing.assert_allclose(received[-1], expected[-1], rtol=0, atol=share * gain)
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -113,11 +121,12 @@ def test_classifiers_train(setting):
         model.encoder.set_weights(encoder)
         classifier = zoo.classifier(model.encoder, 3)
         classifier.layers[-1].set_weights([np.full((6, 3), 0.1) * np.arange(3), np.zeros(3)])
+        classifier.compile("sgd", "sparse_categorical_crossentropy", jit_compile=False)
         return classifier.fit(x, labels, epochs=2, batch_size=16, shuffle=False, verbose=0).history["loss"]
 
     expected = losses()
     _set(setting)
-    np.testing.assert_allclose(losses(), expected, rtol=SETTINGS[setting][1])
+    np.testing.assert_allclose(losses(), expected, rtol=SETTINGS[setting][0])
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)

@@ -185,7 +185,7 @@ class TestDamagedFiles:
             doors += [
                 (
                     lambda: list(zoo.data.load(folder, shape=shape, stream=True).batches(2, seed=0)),
-                    f"{folder}/train/a/",
+                    f"{folder}/train/a/{file}",
                 ),
                 (lambda: zoo.data.load(folder, shape=shape, stream=True).head(2), f"{folder}/train/a/{file}"),
                 (lambda: list(Samples(folder, shape)), f"{folder}/train/a/{file}"),
@@ -194,8 +194,8 @@ class TestDamagedFiles:
         for call, name in doors:
             with pytest.raises(DataError, match="is not an image that can be read") as caught:
                 call()
-            assert str(caught.value).startswith(f"'{name}")
-            assert file in str(caught.value)
+            assert str(caught.value).startswith(f"'{name}' is not an image")
+            assert str(caught.value).count("is not an image") == 1
 
     def test_training_on_a_stream_names_the_file(self, tmp_path):
         whole = _encoded(np.zeros((8, 8), "uint8"))
@@ -210,7 +210,9 @@ class TestDamagedFiles:
         data = bytearray(archive.read_bytes())
         data[600] ^= 255
         archive.write_bytes(data)
-        with pytest.raises(DataError, match=r"photos.zip/train/a/0.png' is not an image.*BadZipFile: Bad CRC-32"):
+        with pytest.raises(
+            DataError, match=r"photos.zip/train/a/0.png' is not an image that can be read \(BadZipFile: Bad CRC-32"
+        ):
             zoo.data.load(archive)
 
     def test_a_file_that_went_away(self, tmp_path):

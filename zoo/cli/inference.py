@@ -11,7 +11,8 @@ from zoo.core.terminal import load_tensorflow, native_errors_hidden, progress
 _model = click.argument("model")
 _data = click.argument("data")
 _split = click.option(
-    "--split", help="train, test or all [default: test; all images of a folder for a FILE.tflite or FILE.onnx]."
+    "--split",
+    help="train, test or all: of a dataset [default: test], or the subfolder of a folder [default: all images].",
 )
 _threads = click.option(
     "--threads", default=1, show_default=True, type=click.IntRange(min=1), help="CPU threads, of a file."
@@ -28,33 +29,18 @@ def encode(model, data, output, split, threads):
     """Write the latent features of DATA to a .npy file.
 
     MODEL is a pretrained model, or a FILE.tflite or FILE.onnx that zoo.export wrote, which runs without TensorFlow.
-    DATA is a folder of images (for a pretrained model: split/class/*.jpg), a .npy or .npz file, or the name of a
-    dataset. The rows of the result follow the order of the data; of a folder, the sorted paths.
+    DATA is an image, a folder of images, a .npy or .npz file, or the name of a dataset. The rows of the result follow
+    the order of the data; of a folder, the sorted paths.
     """
     import numpy as np
 
     from zoo.core import files
 
-    if _is_file(model):
-        opened, samples = _open(model, data, split, threads)
-        source = data
-
-        def codes():
-            return np.concatenate([opened.encode(batch) for _, batch in _with_progress(samples, "encode")])
-
-    else:
-        load_tensorflow()
-        opened, shape = zoo.load(model), zoo.card(model).input.shape
-        samples = zoo.data.load(data, split or "test", shape=shape if len(shape) == 3 else None)
-        source = f"{samples.name} ({samples.split})"
-
-        def codes():
-            return opened.encode(samples)
-
+    opened, samples = _open(model, data, split, threads)
     with files.staged(output.absolute().parent) as staging:
-        latent = codes()
+        latent = np.concatenate([opened.encode(batch) for _, batch in _with_progress(samples, "encode")])
         np.save(staging / output.name, latent)
-    click.echo(f"Wrote {output}: {latent.dtype} {latent.shape}, latent features of {source}.")
+    click.echo(f"Wrote {output}: {latent.dtype} {latent.shape}, latent features of {samples.title}.")
 
 
 @click.command()
@@ -70,36 +56,29 @@ def score(model, data, threshold, split, threads):
     """
     import csv
 
-    if _is_file(model):
-        opened, samples = _open(model, data, split, threads)
-        scores_of = opened.score
-        threshold = opened.threshold if threshold is None else threshold
-    else:
-        load_tensorflow()
-        from zoo.data.samples import Samples
-
-        opened = zoo.load(model)
-        samples, scores_of = Samples(data, opened.input_shape, split=split), opened.reconstruction_error
+    opened, samples = _open(model, data, split, threads)
+    score_of = getattr(opened, "score", None) or opened.reconstruction_error
+    threshold = getattr(opened, "threshold", None) if threshold is None else threshold
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["sample", "score"] + ["anomaly"] * (threshold is not None))
     # In a terminal the rows themselves show the progress.
     for names, batch in samples.batches() if sys.stdout.isatty() else _with_progress(samples, "score"):
-        for name, value in zip(names, scores_of(batch), strict=True):
+        for name, value in zip(names, score_of(batch), strict=True):
             anomaly = [] if threshold is None else [int(value > threshold)]
             writer.writerow([name, f"{value:.9g}", *anomaly])
 
 
-def _is_file(model):
-    return pathlib.Path(model).suffix in (".tflite", ".onnx")
-
-
 def _open(model, data, split, threads):
-    """An exported file and the samples that it shall run on, without TensorFlow."""
+    """A pretrained model, or an exported file, which needs no TensorFlow; and the samples that it shall run on."""
     from zoo.data.samples import Samples
 
-    with native_errors_hidden():  # LiteRT tells of its delegate
-        opened = zoo.lite.load(model, threads=threads)
-    return opened, Samples(data, opened.input_shape, opened.dtype, split)
+    if pathlib.Path(model).suffix in (".tflite", ".onnx"):
+        with native_errors_hidden():  # LiteRT reports its delegate
+            opened = zoo.lite.load(model, threads=threads)
+    else:
+        load_tensorflow()
+        opened = zoo.load(model)
+    return opened, Samples(data, opened.input_shape, getattr(opened, "dtype", "float32"), split)
 
 
 def _with_progress(samples, title):

@@ -5,7 +5,7 @@ import contextlib
 import numpy as np
 
 from zoo.core import checks
-from zoo.core.errors import DataError
+from zoo.core.errors import DataError, ZooError
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -52,6 +52,8 @@ def unreadable(name):
     """Turn whatever happens while the image `name` is read into a `DataError` that names it."""
     try:
         yield
+    except ZooError:
+        raise
     except Exception as error:  # Pillow, zipfile and the disk raise errors of many kinds for damaged files
         raise DataError(
             f"{name!r} is not an image that can be read ({type(error).__name__}: {error}). Remove or replace it."

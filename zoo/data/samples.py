@@ -19,6 +19,9 @@ class Samples:
         dtype: numpy.dtype to give: uint8 pixels, or float32, for which 8-bit pixels are divided by 255.
         split: "train", "test" or "all": of a dataset ("test" by default), or the subfolder of a folder to take.
 
+    Attributes:
+        title: what to call them.
+
     Raises:
         DataNotFoundError: nothing there, or a folder without images.
         DataError: images for a model that takes none, a file that is no image; arrays that are not numeric.
@@ -28,6 +31,7 @@ class Samples:
         self._shape, self._dtype = tuple(shape), np.dtype(dtype)
         path = pathlib.Path(data).expanduser()
         self._files = self._source = None
+        self.title = str(data)
         if path.is_dir():
             self._files = all_images(path if split in (None, "all") else path / split)
         elif path.suffix.lower() in SUFFIXES:
@@ -36,6 +40,7 @@ class Samples:
             from zoo.data import load
 
             self._source = load(data, split or "test", shape=self._shape if len(shape) == 3 else None)
+            self.title = f"{self._source.name} ({self._source.split})"
         if self._files and (len(shape) != 3 or shape[-1] not in (1, 3)):
             raise DataError(
                 f"Image files suit models of images, shape (height, width, 1 or 3). Received {self._shape}:"
