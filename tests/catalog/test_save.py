@@ -105,7 +105,7 @@ class TestSave(ZooTest):
         assert not list(saved.glob(".zoo-*"))
 
     def test_errors(self, tmp_path, saved):
-        with pytest.raises(ConfigError, match="zoo.save writes Autoencoders.*Received: Functional"):
+        with pytest.raises(ConfigError, match="zoo.save writes Autoencoders.*Received: Encoder"):
             zoo.save(zoo.load(saved).encoder, tmp_path / "encoder")
         (tmp_path / "file").write_text("")
         with pytest.raises(OutputError, match="Cannot write to"):

@@ -41,7 +41,7 @@ def test_errors(model, digits):
     for quantile in (0, 1, 99, "high"):
         with pytest.raises(ConfigError, match="quantile must be a number in .0, 1."):
             zoo.threshold(model, digits.images, quantile)
-    with pytest.raises(ConfigError, match="takes an Autoencoder.*Received: Functional"):
+    with pytest.raises(ConfigError, match="takes an Autoencoder.*Received: Encoder"):
         zoo.threshold(model.encoder, digits.images)
     with pytest.raises(DataError, match="x has the wrong shape"):
         zoo.threshold(model, digits.images[:, :4])
