@@ -18,8 +18,8 @@ from zoo.layers.parts import Encoder
 def load(name_or_directory: str | os.PathLike, *, weights: bool = True) -> Autoencoder:
     """Load a pretrained autoencoder.
 
-    Nothing is unpickled and no code is loaded: ``config.json`` names one of the zoo's families and its arguments, and
-    the weight file's size and SHA-256 are checked on every load.
+    Nothing is unpickled and no code is loaded: ``config.json`` names a family and its arguments (for a wrapped model:
+    layers of Keras, checked against a list), and the weight file's size and SHA-256 are checked on every load.
 
     Args:
         name_or_directory: a name of `zoo.list_pretrained()`, or a directory that `zoo.save` wrote.

@@ -24,7 +24,7 @@ def save(model: Autoencoder, directory: str | os.PathLike, **metadata: Any) -> C
     The write is atomic: interrupted, it leaves what was there before. Other files in the directory stay.
 
     Args:
-        model: Autoencoder of one of the zoo's families.
+        model: Autoencoder of a family; or one of `zoo.wrap` or of your own parts, if all layers are Keras' own.
         directory: where to write; created if needed.
         **metadata: what the card says: name (default: the directory's), version, description, license, dataset,
             recipe, metrics, history, reproduction, quantization, as in `zoo.Card`; sections may be dictionaries.
@@ -33,7 +33,7 @@ def save(model: Autoencoder, directory: str | os.PathLike, **metadata: Any) -> C
         zoo.Card.
 
     Raises:
-        ConfigError: not an Autoencoder of a zoo family, or metadata of the wrong type.
+        ConfigError: not an Autoencoder, layers of your own in it, or metadata of the wrong type.
         UnknownNameError: an unknown metadata key.
         OutputError: the directory cannot be written.
 

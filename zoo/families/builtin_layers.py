@@ -11,14 +11,14 @@ from zoo.layers.sparsity import KeepLargest
 # Layers that compute; none that runs code from its config (Lambda) or opens files (StringLookup, TFSMLayer ...).
 _LAYERS = """
     Activation Add AlphaDropout Average AveragePooling1D AveragePooling2D AveragePooling3D BatchNormalization
-    Bidirectional Concatenate Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose Cropping1D Cropping2D
-    Cropping3D Dense DepthwiseConv1D DepthwiseConv2D Dot Dropout ELU Embedding Flatten GRU GRUCell GaussianDropout
-    GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D
-    GlobalMaxPooling2D GlobalMaxPooling3D GroupNormalization Identity InputLayer LSTM LSTMCell LayerNormalization
-    LeakyReLU Masking MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum MultiHeadAttention Multiply Normalization
-    PReLU Permute RNN ReLU RepeatVector Rescaling Reshape SeparableConv1D SeparableConv2D SimpleRNN SimpleRNNCell Softmax
-    SpatialDropout1D SpatialDropout2D SpatialDropout3D Subtract TimeDistributed UnitNormalization UpSampling1D
-    UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D
+    Bidirectional Concatenate Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose Cropping1D
+    Cropping2D Cropping3D Dense DepthwiseConv1D DepthwiseConv2D Dot Dropout ELU Embedding Flatten GRU GRUCell
+    GaussianDropout GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D
+    GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D GroupNormalization Identity InputLayer LSTM LSTMCell
+    LayerNormalization LeakyReLU Masking MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum MultiHeadAttention
+    Multiply Normalization PReLU Permute RNN ReLU RepeatVector Rescaling Reshape SeparableConv1D SeparableConv2D
+    SimpleRNN SimpleRNNCell Softmax SpatialDropout1D SpatialDropout2D SpatialDropout3D Subtract TimeDistributed
+    UnitNormalization UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D
 """
 _INITIALIZERS = """
     Constant GlorotNormal GlorotUniform HeNormal HeUniform IdentityInitializer LecunNormal LecunUniform Ones
@@ -75,11 +75,11 @@ def _check_object(described, where):
         _check_keys(described, {"class_name", "config"}, where)
         return _check_value(config, where)
     layer = config.get("name") if isinstance(config, dict) else None
-    told = f"{name!r}" + (f" (layer {layer!r})" if layer else "")
+    named = f"{name!r}" + (f" (layer {layer!r})" if layer else f" {config!r}" if isinstance(config, str) else "")
     graph = _MODELS.get(module) == name
     cls = _CLASSES.get((module, name))
     if (cls is None and not graph) or not isinstance(config, dict):
-        raise _refused(where, told)
+        raise _refused(where, named)
     registered = keras.saving.get_registered_name(cls) if cls else name
     if described.get("registered_name") not in (None, name, registered):
         raise _refused(where, repr(described["registered_name"]))
@@ -92,7 +92,7 @@ def _check_object(described, where):
         if key.endswith("activation"):
             plain = plain or (isinstance(value, str) and callable(vars(keras.activations).get(value)))
         if key.endswith(("activation", "_initializer", "_regularizer", "_constraint")) and not plain:
-            raise _refused(where, f"{key}={str(value)[:80]!r} in {told}")
+            raise _refused(where, f"{key}={str(value)[:80]!r} in {named}")
         _check_value(value, where)
     for key in ("build_config", "inbound_nodes"):
         _check_value(described.get(key), where)
