@@ -31,6 +31,7 @@ def test_from_scratch_has_fresh_weights(digits):
     before = encoder.get_weights()[0]
     train, _ = few_labels.choose(digits.labels, 1, seed=0)
     _, model = few_labels.from_scratch(digits.images[train], digits.labels[train], encoder, epochs=1)
+    assert model.contract.unit_range is encoder.unit_range is True
     fresh = model.get_encoder().get_weights()[0]
     assert abs(np.corrcoef(fresh.ravel(), before.ravel())[0, 1]) < 0.2
 
