@@ -26,7 +26,9 @@ def load(name_or_directory: str | os.PathLike, *, weights: bool = True) -> Autoe
         weights: False builds the same architecture with fresh weights.
 
     Returns:
-        Autoencoder, not compiled: `fit` compiles it with the defaults of `Autoencoder.compile`.
+        Autoencoder, not compiled. Its `fit` continues the training with care: small relative steps, the loss of the
+        card, batch normalisation as it is; on images like its own it gets no worse, see docs/continuing.md. To train
+        it like a new model: ``model.pretrained_loss = None`` and ``model.compile(...)`` as you like.
 
     Raises:
         UnknownNameError: an unknown name; the nearest valid ones are listed.
@@ -57,7 +59,16 @@ def load(name_or_directory: str | os.PathLike, *, weights: bool = True) -> Autoe
             model.load_weights(path)
     except (ValueError, KeyError, OSError, UserWarning) as error:
         raise _misfit(card, str(error).splitlines()[0]) from error
+    model.pretrained_loss = _known_loss(card.recipe.loss)
     return model
+
+
+def _known_loss(name):
+    """`name` if Keras knows it as a loss, else "mse": the card of a user's own model may state any text, or nothing."""
+    try:
+        return name if name and keras.losses.get(name) else "mse"
+    except ValueError:
+        return "mse"
 
 
 def verify(path, card):
