@@ -96,6 +96,18 @@ class TestRoles:
         with pytest.raises(DataError, match="integer pixels"):
             opened(np.rint(mnist_like[:2] * 255).astype("uint8"))
 
+    def test_a_classifier_read_from_a_file_finds_its_calibration_data(self, tmp_path, digits):
+        encoder = zoo.feed_forward((8, 8, 1), 4).encoder
+        encoder.trained_on = "digits"  # as zoo.load sets it
+        model = zoo.classifier(encoder, 10)
+        model.save(tmp_path / "model.keras")
+        for exported in (model, zoo.load_model(tmp_path / "model.keras")):
+            report = zoo.export(exported, tmp_path, "tflite", quantization="int8")
+            assert report.calibration == {"samples": 1000, "source": "digits (train)"}
+            assert report.samples == 359  # of the test split
+        with pytest.raises(ExportError, match="needs at least 1,000 real samples of what the model will see"):
+            zoo.export(zoo.classifier(zoo.feed_forward((8, 8, 1), 4).encoder, 10), tmp_path, quantization="int8")
+
     def test_an_encoder_takes_the_samples_that_the_whole_model_takes(self, tmp_path):
         model = zoo.convolutional((8, 8, 1), 4, (3,), output_activation="linear")
         x = np.random.default_rng(0).uniform(-1, 1, (5, 8, 8, 1)).astype("float32")
@@ -199,6 +211,63 @@ class TestMetadata:
         x = zoo.data.samples_like((8, 8, 1), 5)
         served = tf.saved_model.load(str(tmp_path / "saved_model")).signatures["serving_default"](image=x)
         np.testing.assert_allclose(served["reconstruction"], model.reconstruct(x), atol=1e-6)
+
+
+class TestSamples:
+    """Samples, calibration and anomalies come in every form that `fit` takes."""
+
+    def test_every_form_gives_the_same_report(self, tmp_path, digits):
+        import tensorflow as tf
+
+        model = zoo.feed_forward((8, 8, 1), 4)
+        x, y = digits.images[:160], digits.labels[:160]
+        anomalies = 1 - x[:32]
+
+        class Batches(keras.utils.PyDataset):
+            def __len__(self):
+                return 10
+
+            def __getitem__(self, i):
+                return x[16 * i : 16 * i + 16], y[16 * i : 16 * i + 16]
+
+        def one_by_one(images):
+            return (images[i : i + 16] for i in range(0, len(images), 16))
+
+        forms = {
+            "array": lambda: (x, x, anomalies),
+            "list": lambda: (list(x), list(x), list(anomalies)),
+            "generator": lambda: (one_by_one(x), one_by_one(x), one_by_one(anomalies)),
+            "dataset": lambda: [tf.data.Dataset.from_tensor_slices(a).batch(7) for a in (x, x, anomalies)],
+            "labelled": lambda: (Batches(), zoo.data.Source(x, y), tf.data.Dataset.from_tensor_slices(anomalies)),
+        }
+        reports = {}
+        for name, form in forms.items():
+            samples, calibration, abnormal = form()
+            with pytest.warns(UserWarning, match="calibrated on 160 samples"):
+                reports[name] = zoo.export(
+                    model, tmp_path, "tflite", quantization="int8", samples=samples, calibration=calibration,
+                    anomalies=abnormal,
+                )  # fmt: skip
+        expected = reports["array"].files["tflite"]
+        assert expected.metrics["anomaly_auroc"]["before"] > 0.9
+        for name, report in reports.items():
+            file = report.files["tflite"]
+            assert (report.samples, report.calibration["samples"], file.sha256) == (160, 160, expected.sha256), name
+            assert ("knn_accuracy" in file.metrics) == (name == "labelled")
+            assert {key: file.metrics[key] for key in expected.metrics} == expected.metrics
+
+    def test_bad_ones_are_refused_by_their_name(self, tmp_path, digits):
+        model, x = zoo.feed_forward((8, 8, 1), 4), digits.images[:120]
+        for bad, message in (
+            (x * np.nan, "NaN or infinite"),
+            (x * 255, "outside .0, 1."),
+            (x[:0], "empty"),
+            (iter([x[:, :4]]), "wrong shape"),
+        ):
+            with pytest.raises(DataError, match=f"In samples: .*{message}"):
+                zoo.export(model, tmp_path / "out", samples=bad)
+        with pytest.raises(DataError, match="In calibration: .*NaN or infinite"):
+            zoo.export(model, tmp_path / "out", "tflite", quantization="int8", calibration=iter([x, x * np.nan]))
 
 
 class TestRefusals:

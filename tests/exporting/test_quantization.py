@@ -320,7 +320,7 @@ class TestRefusals:
                 "raw pixels: expected dtype uint8. Received float32",
             ),
             ({"threshold": float("nan")}, ValueError, "threshold must be a number in"),
-            ({"anomalies": calibration}, ExportError, "told from normal samples: pass samples= as well"),
+            ({"anomalies": calibration}, ExportError, "compared with normal samples: pass samples= as well"),
         ):
             with pytest.raises(error, match=message):
                 zoo.export(model, tmp_path / "out", **{"formats": "tflite", **arguments})
@@ -337,10 +337,10 @@ class TestRefusals:
         for calibration, message in (
             (x[:99], "at least 100 calibration samples, better 1,000. Received 99. Pass more, or force=True"),
             (np.repeat(x[:1], 1000, axis=0), "calibration is constant: all 1000 samples are the same"),
-            (x[:1000, :, :, 0], "calibration has the wrong shape.*Add the channel axis"),
-            (x[:1000, :20], "calibration has the wrong shape: expected .samples, 28, 28, 1."),
-            (x[:1000] * np.nan, "calibration holds NaN or infinite values in 1000 of 1000 samples"),
-            (x[:0], "calibration is empty"),
+            (x[:1000, :, :, 0], "In calibration: x has the wrong shape.*Add the channel axis"),
+            (x[:1000, :20], "In calibration: x has the wrong shape: expected .samples, 28, 28, 1."),
+            (x[:1000] * np.nan, "In calibration: x holds NaN or infinite values in 1000 of 1000 samples"),
+            (x[:0], "In calibration: x is empty"),
         ):
             with pytest.raises(DataError, match=message):
                 zoo.export(model, tmp_path / "out", "tflite", quantization="int8", calibration=calibration)
