@@ -104,8 +104,11 @@ class Trainer:
     """Mixin before `keras.Model`: `fit`, `evaluate` and `predict` take samples in any form, and run in compiled chunks.
 
     A subclass has the property `contract`, an `inputs.Contract`.
-
     """
+
+    # Of keras.Model.
+    compiled: bool
+    run_eagerly: bool
 
     @property
     def engine(self):

@@ -85,9 +85,9 @@ def wrapped(
     Raises:
         ConfigError: a config that names anything else than Keras' own layers and plain values.
     """
+    for name_of_part, part in (("encoder", encoder), ("decoder", decoder)):
+        builtin_layers.check(part, f"The {name_of_part}'s config")
     config = {"encoder": encoder, "decoder": decoder, "corruption": corruption, "sparsity": sparsity, "name": name}
-    for part in ("encoder", "decoder"):
-        builtin_layers.check(config[part], f"The {part}'s config")
     try:
         return Autoencoder.from_config({"family": "wrapped", **config})
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
