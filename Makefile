@@ -12,13 +12,16 @@ export ZOO_DATA_DIR ?= $(abspath ../shared/data)
 endif
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test web test-web browser lint install format clean paper verify arm64
+.PHONY: demo test test-keras-next web test-web browser lint install format clean paper verify arm64
 
 demo: install  ## fine-tune a pretrained encoder on a few real digits, export it, run it as a phone would
 	$(VENV)/bin/zoo demo
 
 test: install lint  ## linter and all tests
 	$(VENV)/bin/python -m pytest
+
+test-keras-next: install  ## the training tests with the newest Keras, pre-releases included
+	PYTHON=$(VENV)/bin/python scripts/test_newest_keras.sh
 
 web: install  ## the page that runs exported models in the browser: build what is missing, and serve it
 	$(VENV)/bin/python scripts/web.py build

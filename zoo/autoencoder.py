@@ -10,18 +10,20 @@ from zoo.core import checks
 from zoo.core.batches import BATCH_SIZE, forward
 from zoo.core.errors import ConfigError
 from zoo.engine import inputs, weights
-from zoo.engine.engine import CompiledTraining
+from zoo.engine.loop import Trainer
 from zoo.layers import corruption as corruptions
 from zoo.layers import precision
 from zoo.layers import sparsity as sparsities
 from zoo.layers.configurable import plain
 from zoo.layers.parts import Decoder, Encoder, Part, ZooModel, leaves
 
-_ORIGIN = "trained_on.txt"
+_ORIGIN = "pretrained.json"
+# Relative steps, because Adam's absolute ones are huge for latent features that were scaled down: docs/continuing.md.
+_CONTINUING_RATE = 1e-5
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class Autoencoder(ZooModel, CompiledTraining, keras.Model):
+class Autoencoder(ZooModel, Trainer, keras.Model):
     """Corruption → encoder → decoder, as one `keras.Model` that learns to reproduce its input.
 
     x̃ = f(g(x)), with encoder g and decoder f; training minimises ⟨Δ(x, f(g(C(x))))⟩, where the corruption C acts in
@@ -30,12 +32,17 @@ class Autoencoder(ZooModel, CompiledTraining, keras.Model):
     The target is the clean input, so data is given alone: ``model.fit(images)``. A model that was not compiled is
     compiled by its first `fit` or `evaluate` with the defaults of `compile`.
 
+    A pretrained model is continued with care, so that a few images do not ruin it: its parts run in inference mode also
+    in training, by which batch normalisation keeps its statistics, and the defaults of `compile` are others.
+
     Attributes:
         encoder: `Encoder`, a functional keras.Model: float32 (batch, *input_shape) to latent features
             (batch, *latent_shape). A functional model of your own becomes one that shares its layers.
         decoder: `Decoder`, a functional keras.Model: latent features back to (batch, *input_shape).
         corruption: list of `zoo.corruption` layers, applied in order; empty unless the family is denoising.
         sparsity: a `zoo.sparsity` object, or None.
+        pretrained_loss: name of the Keras loss by which its weights were pretrained, set by `zoo.load`; None for a
+            model that is trained from scratch. Set it to None before `compile` to train a loaded model like a new one.
 
     Example:
         >>> model = zoo.feed_forward((28, 28, 1), latent_dim=16)
@@ -47,6 +54,7 @@ class Autoencoder(ZooModel, CompiledTraining, keras.Model):
     """
 
     role = "autoencoder"
+    pretrained_loss: str | None = None
 
     def __init__(self, encoder, decoder, *, corruption=(), sparsity=None, name=None):
         precision.check()
@@ -135,14 +143,17 @@ class Autoencoder(ZooModel, CompiledTraining, keras.Model):
 
     def save_assets(self, directory):
         """Write into a ``.keras`` file what is known about the weights, but is no argument of the family."""
-        if isinstance(self.encoder, Encoder) and self.encoder.trained_on:
-            (pathlib.Path(directory) / _ORIGIN).write_text(self.encoder.trained_on, encoding="utf-8")
+        origin = {"trained_on": getattr(self.encoder, "trained_on", None), "loss": self.pretrained_loss}
+        if any(origin.values()):
+            (pathlib.Path(directory) / _ORIGIN).write_text(json.dumps(origin), encoding="utf-8")
 
     def load_assets(self, directory):
         """Read what `save_assets` wrote."""
         file = pathlib.Path(directory) / _ORIGIN
         if file.is_file():
-            self.encoder.trained_on = self.decoder.trained_on = file.read_text(encoding="utf-8")
+            origin = json.loads(file.read_text(encoding="utf-8"))
+            self.encoder.trained_on = self.decoder.trained_on = origin["trained_on"]
+            self.pretrained_loss = origin["loss"]
 
     # Keras' model
 
@@ -153,6 +164,7 @@ class Autoencoder(ZooModel, CompiledTraining, keras.Model):
         """Reconstruction of `x`, (batch, *input_shape); of a corrupted copy of `x` if `training`."""
         for corruption in self.corruption:
             x = corruption(x, training=training)
+        training = training and self.pretrained_loss is None
         latent = self.encoder(x, training=training)
         penalty = None if self.sparsity is None else self.sparsity.loss(latent)
         if penalty is not None:
@@ -162,14 +174,22 @@ class Autoencoder(ZooModel, CompiledTraining, keras.Model):
     def compute_output_shape(self, input_shape):
         return input_shape
 
-    def compile(self, optimizer="adam", loss="mse", **keras_arguments):
-        """`keras.Model.compile` with Adam, mean squared error, XLA and an automatic chunk length as defaults.
+    def compile(self, optimizer="auto", loss="auto", **keras_arguments):
+        """`keras.Model.compile` with XLA and an automatic chunk length as defaults.
 
         Args:
-            optimizer, loss: as for Keras.
-            **keras_arguments: `jit_compile` and `steps_per_execution` as in `CompiledTraining.compile`, all others as
+            optimizer: as for Keras; "auto" is Adam with a learning rate of 1e-3, for a pretrained model Lamb with 1e-5:
+                each step then changes a weight by about that share of its size.
+            loss: as for Keras; "auto" is the mean squared error, for a pretrained model the loss of its pretraining.
+            **keras_arguments: `jit_compile` and `steps_per_execution` as in `Trainer.compile`, all others as
                 for Keras.
+
+        Source: Lamb is You et al., *Large Batch Optimization for Deep Learning*, arXiv 1904.00962.
         """
+        if isinstance(optimizer, str) and optimizer == "auto":
+            optimizer = keras.optimizers.Lamb(_CONTINUING_RATE) if self.pretrained_loss else "adam"
+        if isinstance(loss, str) and loss == "auto":
+            loss = self.pretrained_loss or "mse"
         super().compile(optimizer=optimizer, loss=loss, **keras_arguments)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -185,6 +205,9 @@ class Autoencoder(ZooModel, CompiledTraining, keras.Model):
 
     def fit(self, x=None, y=None, batch_size=None, epochs=1, *, validation_data=None, **keras_arguments):
         """`keras.Model.fit` on samples alone: the target is the clean input.
+
+        A model that is not compiled is compiled with the defaults of `compile`, which suit new models and, being
+        others, pretrained ones.
 
         Args:
             x: float32 array (samples, *input_shape), list or DataFrame; a `zoo.data.Source` or `Stream`; or batches: a

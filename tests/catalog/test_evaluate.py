@@ -52,6 +52,12 @@ def test_only_what_the_metrics_need_is_read(saved, read):
     assert read[0] == ["test"]
 
 
+def test_one_name_is_a_metric_too(saved):
+    results = [zoo.evaluate(saved[0], metrics=metrics) for metrics in ("mse", ["mse"], iter(["mse"]))]
+    assert results[0] == results[1] == results[2]
+    assert list(results[0]) == ["mse"]
+
+
 def test_several_models_share_the_data_and_its_baselines(saved, read, monkeypatch):
     fitted, original = [], Baselines._fit_pca
     monkeypatch.setattr(Baselines, "_fit_pca", lambda self, n: fitted.append(n) or original(self, n))

@@ -7,7 +7,8 @@ import tensorflow as tf
 
 import zoo
 from zoo.core.errors import ConfigError
-from zoo.engine.chunks import Chunks, chunk_length, sees_every_batch, whole_divisor
+from zoo.engine.steps import chunk_length, observes_batches, whole_divisor
+from zoo.engine.tensorflow import ChunkCallbacks
 
 _BATCHES = {"batch_size": 25, "epochs": 3, "shuffle": False, "verbose": 0}  # of 100 samples: four steps per epoch
 
@@ -49,16 +50,14 @@ def held_out(digits):
 @pytest.fixture
 def calls(monkeypatch):
     """List of the steps taken by each call of compiled training steps."""
-    taken, call = [], Chunks.__call__
+    taken, end = [], ChunkCallbacks.on_train_batch_end
 
-    def counted(self, iterator):
+    def counted(self, batch, logs=None):
         before = self.taken
-        logs = call(self, iterator)
-        if self.run.step.__name__ == "train_step":
-            taken.append(self.taken - before)
-        return logs
+        end(self, batch, logs)
+        taken.append(self.taken - before)
 
-    monkeypatch.setattr(Chunks, "__call__", counted)
+    monkeypatch.setattr(ChunkCallbacks, "on_train_batch_end", counted)
     return taken
 
 
@@ -105,7 +104,7 @@ class TestChunkLength:
         model.fit(x, callbacks=[recorder], **_BATCHES | {"epochs": 2})
         assert calls == [3, 1, 3, 1]
         assert recorder.steps == [3, 4, 7, 8]
-        assert recorder.batches == [2, 5, 2, 5]  # as Keras numbers its executions of three steps
+        assert recorder.batches == [2, 3, 2, 3]
         for wrong in (0, -1, 2.5, True):
             with pytest.raises(ConfigError, match="steps_per_execution must be a whole number of at least 1"):
                 model.compile(steps_per_execution=wrong)
@@ -222,7 +221,7 @@ class TestTheyWork:
 
     def test_tensorboard(self, restart, x, held_out, calls, tmp_path):
         pytest.importorskip("tensorboard", reason="tensorboard is not installed, which Keras' callback writes with")
-        assert sees_every_batch(keras.callbacks.TensorBoard(tmp_path, update_freq="batch"))
+        assert observes_batches(keras.callbacks.TensorBoard(tmp_path, update_freq="batch"))
         board = keras.callbacks.TensorBoard(tmp_path, histogram_freq=1)
         history = restart().fit(x, validation_data=held_out, callbacks=[board], **_BATCHES).history
         assert calls == [4, 4, 4]

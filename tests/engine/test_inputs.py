@@ -11,7 +11,9 @@ import tensorflow as tf
 
 import zoo
 from zoo.core.errors import DataError, TrainingError
-from zoo.engine.in_memory import Resident
+from zoo.engine.in_memory import ArrayChunks
+from zoo.engine.inputs import Samples, take
+from zoo.engine.tensorflow import ChunkState
 
 _BATCHES = {"batch_size": 32, "epochs": 2, "verbose": 0}  # of 100 samples: three full batches and a short one
 
@@ -58,27 +60,30 @@ def _losses(model, x, **arguments):
     return model.fit(x, **_BATCHES | arguments).history["loss"]
 
 
+def _chunks(x, **arguments):
+    return ArrayChunks(ChunkState(), Samples(x, count=len(x)), **{"batch_size": 32, **arguments})
+
+
 class TestOrder:
     @staticmethod
-    def _order(data, epoch):
-        whole, rest = data.order(epoch)
-        return np.concatenate([whole.numpy().ravel(), [] if rest is None else rest.numpy().ravel()]).astype(int)
+    def _order(chunks, epoch):
+        return np.concatenate([part.ravel() for part in chunks.order(epoch)])
 
     def test_every_sample_once_in_every_epoch(self):
         for samples, batch_size in ((100, 32), (96, 32), (5, 32), (1, 1)):
-            data = Resident(np.zeros((samples, 2), "float32"), batch_size=batch_size, shuffle=True)
+            data = _chunks(np.zeros((samples, 2), "float32"), batch_size=batch_size, shuffle=True)
             for epoch in range(3):
                 np.testing.assert_array_equal(np.sort(self._order(data, epoch)), np.arange(samples))
-        plain = Resident(np.zeros((100, 2), "float32"), batch_size=32)
+        plain = _chunks(np.zeros((100, 2), "float32"))
         np.testing.assert_array_equal(self._order(plain, 1), np.arange(100))
         assert [order.shape for order in plain.order(0)] == [(3, 32), (1, 4)]
 
     def test_every_epoch_has_its_own(self):
         """It follows from NumPy's seed and the epoch alone."""
         np.random.seed(3)
-        data, other = (Resident(np.zeros((100, 2), "float32"), batch_size=32, shuffle=True) for _ in range(2))
+        data, other = (_chunks(np.zeros((100, 2), "float32"), shuffle=True) for _ in range(2))
         np.random.seed(3)
-        again = Resident(np.zeros((100, 2), "float32"), batch_size=7, shuffle=True)
+        again = _chunks(np.zeros((100, 2), "float32"), batch_size=7, shuffle=True)
         orders = [self._order(data, epoch) for epoch in range(4)] + [self._order(other, 0)]
         np.testing.assert_array_equal(self._order(again, 2), orders[2])
         for i, first in enumerate(orders):
@@ -87,7 +92,7 @@ class TestOrder:
 
     def test_every_place_is_equally_likely(self):
         np.random.seed(0)
-        data = Resident(np.zeros((10, 2), "float32"), batch_size=3, shuffle=True)
+        data = _chunks(np.zeros((10, 2), "float32"), batch_size=3, shuffle=True)
         counts = np.zeros((10, 10))
         for epoch in range(3000):
             counts[np.arange(10), self._order(data, epoch)] += 1
@@ -155,8 +160,8 @@ class TestMemory:
         expected = restart().fit(train.pixels(), validation_data=held_out.pixels(), **_BATCHES).history
         for name, values in expected.items():
             np.testing.assert_allclose(ours[name], values, rtol=1e-5)
-        data = Resident(train.images, batch_size=32, scale_pixels=True)
-        assert data.tensors[0].dtype == "uint8"
+        chunks = ArrayChunks(ChunkState(), take(restart().contract, train), batch_size=32)
+        assert chunks.data["pixels"].dtype == "uint8"
 
     @pytest.mark.parametrize("xla", [True, False])
     def test_it_is_shared_where_it_is_aligned(self, x, xla):
@@ -166,12 +171,12 @@ class TestMemory:
         for offset, shared in ((0, True), (16, xla), (4, False)):
             array = memory[start + offset : start + offset + x.nbytes].view("float32").reshape(x.shape)
             array[:] = x
-            data = Resident(array, batch_size=32, xla=xla)
+            chunks = _chunks(array, xla=xla)
             array[3, 0, 0] = 0.123
-            held = np.asarray(memoryview(data.tensors[0]))
+            held = np.asarray(memoryview(chunks.data["x"]))
             assert (held[3, 0] == np.float32(0.123)) == shared, offset
         array.flags.writeable = False
-        held = np.asarray(memoryview(Resident(array, batch_size=32, xla=xla).tensors[0]))
+        held = np.asarray(memoryview(_chunks(array, xla=xla).data["x"]))
         np.testing.assert_array_equal(held, array.reshape(100, -1))
 
     @pytest.mark.parametrize("xla", [True, False])
@@ -236,7 +241,7 @@ class TestBadInput:
     @pytest.mark.parametrize(("index", "step"), [(0, 1), (57, 2), (99, 4)])
     @pytest.mark.parametrize("steps_per_execution", ["auto", 3])
     def test_a_loss_that_is_not_finite_is_located(self, x, index, step, steps_per_execution):
-        """Number 99 is in the short last batch, which is another program."""
+        """Number 99 is in the short last batch, which is a loop of its own."""
         model = zoo.feed_forward((8, 8, 1), 4, output_activation="linear")
         model.compile(keras.optimizers.SGD(0.1), jit_compile=False, steps_per_execution=steps_per_execution)
         spoilt = np.where(np.arange(100)[:, None, None, None] == index, np.float32(1e30), x)

@@ -11,7 +11,8 @@ from PIL import Image
 
 import zoo
 from zoo.core.errors import DataError
-from zoo.engine.streaming import Streamed
+from zoo.engine.streaming import StreamChunks
+from zoo.engine.tensorflow import ChunkState
 
 
 @pytest.fixture(scope="module")
@@ -97,12 +98,12 @@ class TestFit:
     def test_shuffles_anew_and_reproducibly(self, pair):
         stream, _ = pair
         np.random.seed(5)
-        data = Streamed(stream, batch_size=203, length=1, shuffle=True)
+        chunks = StreamChunks(ChunkState(), stream, batch_size=203, length=1, shuffle=True)
 
         def epoch(number):
-            data.begin(number, done=0)
-            ((tensors, *_),) = data.take(0, 1)
-            return tensors[0].numpy()
+            chunks.begin(number)
+            (chunk,) = chunks.dataset.take(1).as_numpy_iterator()
+            return chunk["data"]["pixels"]
 
         assert np.array_equal(epoch(0), epoch(0))
         assert not np.array_equal(epoch(0), epoch(1))
@@ -160,7 +161,7 @@ jit_compile = false
         zoo.train(path, tmp_path / "whole", stream=True, verbose=2)
         assert "162 samples of shape (8, 8, 1), 0 MB of pixels: streamed" in capsys.readouterr().err
         monkeypatch.setattr(checkpoint, "SECONDS_BETWEEN", 0)
-        monkeypatch.setattr("zoo.engine.chunks._WORK_PER_CHUNK", 1e5)
+        monkeypatch.setattr("zoo.engine.steps._WORK_PER_CHUNK", 1e5)
         original, saved = checkpoint.Checkpoint._save, []
 
         def interrupt(self, epoch, step):

@@ -43,5 +43,5 @@ def test_errors(model, digits):
             zoo.threshold(model, digits.images, quantile)
     with pytest.raises(ConfigError, match="takes an Autoencoder.*Received: Encoder"):
         zoo.threshold(model.encoder, digits.images)
-    with pytest.raises(DataError, match="x has the wrong shape"):
+    with pytest.raises(DataError, match="In normal_data: x has the wrong shape"):
         zoo.threshold(model, digits.images[:, :4])

@@ -69,7 +69,7 @@ def whole(tmp_path_factory):
 def often(monkeypatch):
     """A checkpoint after every chunk, of which an epoch has several."""
     monkeypatch.setattr(checkpoint, "SECONDS_BETWEEN", 0)
-    monkeypatch.setattr("zoo.engine.chunks._WORK_PER_CHUNK", 2e6)
+    monkeypatch.setattr("zoo.engine.steps._WORK_PER_CHUNK", 2e6)
 
 
 def _stop_after(monkeypatch, saves, action):
@@ -113,8 +113,8 @@ class TestExactResume:
     def test_killed_processes(self, recipe, tmp_path):
         recipe.write_text(RECIPE.replace("jit_compile = false", "jit_compile = true"))
         code = (
-            "import sys, zoo; from zoo.recipes import checkpoint; from zoo.engine import chunks;"
-            " checkpoint.SECONDS_BETWEEN = 0; chunks._WORK_PER_CHUNK = 2e6;"
+            "import sys, zoo; from zoo.recipes import checkpoint; from zoo.engine import steps;"
+            " checkpoint.SECONDS_BETWEEN = 0; steps._WORK_PER_CHUNK = 2e6;"
             " zoo.train(sys.argv[1], sys.argv[2], verbose=0)"
         )
 
@@ -237,7 +237,7 @@ class TestStopping:
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_a_signal_saves_and_stops(self, recipe, tmp_path, whole, monkeypatch, capsys, number):
         """No checkpoint is due for 15 seconds, so the one that is there was written because of the signal."""
-        monkeypatch.setattr("zoo.engine.chunks._WORK_PER_CHUNK", 2e6)
+        monkeypatch.setattr("zoo.engine.steps._WORK_PER_CHUNK", 2e6)
         original, calls = checkpoint.Checkpoint.on_train_batch_end, []
 
         def signalled(self, batch, logs=None):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 from typing import Literal
 
@@ -151,7 +152,7 @@ class Card:
         return content if self.quantization.files else {**content, "quantization": {}}
 
 
-def read_card(directory) -> Card:
+def read_card(directory: str | os.PathLike) -> Card:
     """The `Card` in the directory of a pretrained model.
 
     Raises:

@@ -1,5 +1,9 @@
 """Evaluating pretrained models: names of models and datasets become what `zoo.evaluation` measures."""
 
+import os
+from collections.abc import Sequence
+from typing import Any
+
 from zoo.autoencoder import Autoencoder
 from zoo.catalog.load import load
 from zoo.catalog.lookup import card
@@ -12,7 +16,13 @@ from zoo.evaluation.samples import in_memory, load_for
 _ANOMALIES = {"mnist": "fashion_mnist", "fashion_mnist": "mnist"}
 
 
-def evaluate(model_or_name, dataset=None, metrics=None, *, anomalies=None) -> dict[str, float]:
+def evaluate(
+    model_or_name: Autoencoder | str | os.PathLike,
+    dataset: Any = None,
+    metrics: Sequence[str] | str | None = None,
+    *,
+    anomalies: Any = None,
+) -> dict[str, float]:
     """Measure an autoencoder on the whole test split of a dataset.
 
     Of a split larger than a quarter of the free memory, the first 60,000 samples are taken. Latent maps of more than
@@ -34,7 +44,7 @@ def evaluate(model_or_name, dataset=None, metrics=None, *, anomalies=None) -> di
         model_or_name: Autoencoder, or what `zoo.load` takes.
         dataset: what `zoo.data.load` takes; by default the dataset of the model's card. Arrays and files count as the
             test split.
-        metrics: names among those above. By default all that the model and the dataset allow.
+        metrics: names among those above, or one name. By default all that the model and the dataset allow.
         anomalies: dataset whose test split counts as anomalies; by default Fashion-MNIST for MNIST, and the reverse.
 
     Returns:
@@ -63,6 +73,8 @@ class Evaluator:
 
     def evaluate(self, model_or_name, dataset=None, metrics=None, *, anomalies=None) -> dict[str, float]:
         """As `zoo.evaluate`."""
+        if metrics is not None:
+            metrics = [metrics] if isinstance(metrics, str) else list(metrics)
         model = model_or_name if isinstance(model_or_name, Autoencoder) else load(model_or_name)
         if dataset is None and model is not model_or_name:
             dataset = card(model_or_name).dataset.name

@@ -1,10 +1,12 @@
 """Loading pretrained models, with every file checked before it is opened."""
 
+import os
 import warnings
 
 import keras
 from keras import layers
 
+from zoo.autoencoder import Autoencoder
 from zoo.catalog.card import CONFIG, WEIGHTS, read_card
 from zoo.catalog.lookup import find
 from zoo.core import files
@@ -13,7 +15,7 @@ from zoo.families import from_config
 from zoo.layers.parts import Encoder
 
 
-def load(name_or_directory, *, weights=True):
+def load(name_or_directory: str | os.PathLike, *, weights: bool = True) -> Autoencoder:
     """Load a pretrained autoencoder.
 
     Nothing is unpickled and no code is loaded: ``config.json`` names a family and its arguments (for a wrapped model:
@@ -24,7 +26,9 @@ def load(name_or_directory, *, weights=True):
         weights: False builds the same architecture with fresh weights.
 
     Returns:
-        Autoencoder, not compiled: `fit` compiles it with the defaults of `Autoencoder.compile`.
+        Autoencoder, not compiled. Its `fit` continues the training with care: small relative steps, the loss of the
+        card, batch normalisation as it is; on images like its own it gets no worse, see docs/continuing.md. To train
+        it like a new model: ``model.pretrained_loss = None`` and ``model.compile(...)`` as you like.
 
     Raises:
         UnknownNameError: an unknown name; the nearest valid ones are listed.
@@ -55,7 +59,16 @@ def load(name_or_directory, *, weights=True):
             model.load_weights(path)
     except (ValueError, KeyError, OSError, UserWarning) as error:
         raise _misfit(card, str(error).splitlines()[0]) from error
+    model.pretrained_loss = _known_loss(card.recipe.loss)
     return model
+
+
+def _known_loss(name):
+    """`name` if Keras knows it as a loss, else "mse": the card of a user's own model may state any text, or nothing."""
+    try:
+        return name if name and keras.losses.get(name) else "mse"
+    except ValueError:
+        return "mse"
 
 
 def verify(path, card):
@@ -75,7 +88,9 @@ def verify(path, card):
         )
 
 
-def load_encoder(name_or_directory, *, trainable=True, raw_input=False):
+def load_encoder(
+    name_or_directory: str | os.PathLike, *, trainable: bool = True, raw_input: bool = False
+) -> keras.Model:
     """Load the encoder of a pretrained autoencoder, ready for `zoo.classifier`, `fit` or `zoo.export`.
 
     Args:

@@ -1,6 +1,7 @@
 """Finding pretrained models: by name in the catalog, or by directory."""
 
 import fnmatch
+import os
 import pathlib
 
 from zoo.catalog.card import METADATA, Card, read_card
@@ -57,7 +58,7 @@ def _families(config):
         config = config.get("backbone")
 
 
-def card(name) -> Card:
+def card(name: str | os.PathLike) -> Card:
     """The card of a pretrained model.
 
     Args:
@@ -75,7 +76,7 @@ def card(name) -> Card:
     return read_card(find(name))
 
 
-def find(name_or_directory) -> pathlib.Path:
+def find(name_or_directory: str | os.PathLike) -> pathlib.Path:
     """The directory of a pretrained model; arguments and errors as `card`."""
     text = str(name_or_directory)
     path = pathlib.Path(text).expanduser()

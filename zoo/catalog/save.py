@@ -2,9 +2,11 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 from typing import Any
 
+from zoo.autoencoder import Autoencoder
 from zoo.catalog.card import CONFIG, METADATA, README, WEIGHTS, Card
 from zoo.catalog.readme import readme
 from zoo.core import files
@@ -16,7 +18,7 @@ _MEASURED = {"family", "config", "input", "parameters", "size_bytes", "sha256"}
 GIVEN = {field.name for field in dataclasses.fields(Card)} - _MEASURED
 
 
-def save(model, directory, **metadata) -> Card:
+def save(model: Autoencoder, directory: str | os.PathLike, **metadata: Any) -> Card:
     """Write config, weights, metadata and README card of an `Autoencoder` to a directory that `zoo.load` reads.
 
     The write is atomic: interrupted, it leaves what was there before. Other files in the directory stay.
@@ -39,8 +41,6 @@ def save(model, directory, **metadata) -> Card:
         >>> zoo.save(model, "my-encoder", description="Digits of my own scanner")
         >>> zoo.load("my-encoder")
     """
-    from zoo.autoencoder import Autoencoder
-
     if not isinstance(model, Autoencoder):
         raise ConfigError(
             "zoo.save writes Autoencoders. For an encoder or classifier use model.save('model.keras') or zoo.export."

@@ -65,9 +65,17 @@ def _value(value, kind, key, where):
                 _value(item, typing.get_args(kind)[1], f"{key}.{name}", where)
         if typing.get_origin(kind) is Literal and isinstance(value, str):
             raise unknown_name(key, value, typing.get_args(kind)) from None
-        expected, _, place = str(error).replace("`", "").removeprefix("Expected ").partition(" - at $")
-        expected = _choices(kind) or expected.split(", got ")[0].replace("null", "None")
-        raise ConfigError(f"{key}{place} in {where} must be {expected}. Received: {value!r}.") from None
+        problem, _, place = str(error).partition(" - at `$")
+        expected = _choices(kind) or _in_python(problem)
+        raise ConfigError(f"{key}{place.strip('`')} in {where} must be {expected}. Received: {value!r}.") from None
+
+
+def _in_python(problem):
+    """What msgspec expected, such as "Expected `int | null`, got `str`", in Python's words: "int | None"."""
+    expected = problem.removeprefix("Expected ").split(", got ")[0].replace("`", "")
+    for name, word in {"null": "None", "object": "dict", "array": "list"}.items():
+        expected = expected.replace(name, word)
+    return expected
 
 
 def _choices(kind):

@@ -30,6 +30,7 @@ class Batches:
     Attributes:
         data: tf.data.Dataset, keras.utils.PyDataset or generator, for Keras.
         count: number of batches; None if unknown or endless.
+        ranks: the parts of a batch: the number of axes of each.
         endless: whether it is known never to end.
     """
 
@@ -42,11 +43,15 @@ class Batches:
             self.data = _Sequence(given, self.check)
             self.count = self.data.num_batches
             self.endless = self.count is None
+            self.ranks = None if self.count == 0 else _ranks(self.data[0])
         else:
             first = next(given, None)
             if first is None:
                 raise self._empty()
-            self.data = (self.check(batch) for batch in itertools.chain([first], given))
+            first = self.check(first)
+            self.ranks = _ranks(first)
+            # A generator, since Keras takes no other iterator.
+            self.data = (batch for batch in itertools.chain([first], map(self.check, given)))
         if self.count == 0:
             raise self._empty()
 
@@ -114,6 +119,7 @@ class Batches:
                 np.ndim(a) for a, is_there in zip(inputs.unpack(first, contract), present, strict=True) if is_there
             ]
 
+        @tf.autograph.experimental.do_not_convert
         def split(*element):
             given = inputs.unpack(element if len(element) > 1 else element[0], contract)
             there = [part for part, is_there in zip(given, present, strict=True) if is_there]
@@ -133,7 +139,9 @@ class Batches:
         if contract.dtype != "uint8":
             checks.check_dtype(specs[0].dtype.as_numpy_dtype, unit_range=contract.unit_range)
         outputs = self._outputs(*specs)
+        self.ranks = tuple(1 + len(shape) for _, shape in outputs)
 
+        @tf.autograph.experimental.do_not_convert
         def checked(*batch):
             def run(*arrays):
                 arrays = iter(arrays)
@@ -188,6 +196,10 @@ class _Sequence(keras.utils.PyDataset):
 
     def on_epoch_end(self):
         getattr(self._given, "on_epoch_end", lambda: None)()
+
+
+def _ranks(batch):
+    return tuple(part.ndim for part in batch)
 
 
 def _is_dataset(x):

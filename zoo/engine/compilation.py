@@ -3,8 +3,9 @@
 import contextlib
 import warnings
 
-import tensorflow as tf
 from keras import layers
+
+from zoo.engine import keras_internals
 
 _CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv1DTranspose, layers.Conv2DTranspose)
 
@@ -20,7 +21,7 @@ def verified(model, jit_compile):
         warnings.filterwarnings("ignore", message="Model doesn't support `jit_compile=True`")
         yield
     if jit_compile is True and not model.jit_compile:
-        layers = [f"{x.name!r} ({type(x).__name__})" for x in model._flatten_layers() if not x.supports_jit]
+        layers = [f"{x.name!r} ({type(x).__name__})" for x in keras_internals.all_layers(model) if not x.supports_jit]
         reason = f"by layer {', '.join(layers)}" if layers else "on this machine, or with op determinism enabled"
         warnings.warn(
             f"Model {model.name!r} trains without XLA: jit_compile=True is not supported {reason}."
@@ -33,6 +34,6 @@ def choose(model, jit_compile):
     """`jit_compile` with "auto" resolved: True, but False on a CPU for a model with convolutions."""
     if jit_compile != "auto":
         return jit_compile
-    if tf.config.list_logical_devices("GPU"):
+    if keras_internals.has_accelerator():
         return True
-    return not any(isinstance(layer, _CONVOLUTIONS) for layer in model._flatten_layers())
+    return not any(isinstance(layer, _CONVOLUTIONS) for layer in keras_internals.all_layers(model))

@@ -1,4 +1,4 @@
-"""Samples that stay in memory for a whole training, and the order in which each epoch sees them."""
+"""Samples that stay in memory for a whole training, as chunks, and the order in which each epoch sees them."""
 
 import numpy as np
 import tensorflow as tf
@@ -7,82 +7,117 @@ _ALIGNMENT = 64  # bytes; TensorFlow's own kernels abort on less
 _XLA_ALIGNMENT = 16
 
 
-class Resident:
-    """Arrays of one training or evaluation, held by TensorFlow without another copy where that is possible.
+class ArrayChunks:
+    """The chunks of arrays, held by TensorFlow without another copy where that is possible.
 
     Args:
-        x: array (samples, ...). 8-bit pixels are kept as they are.
-        y: array of targets (samples, ...), or None.
-        sample_weight: array (samples,), or None.
+        state: `tensorflow.ChunkState` of the model.
+        samples: `inputs.Samples` in memory. 8-bit pixels are kept as they are.
         batch_size: samples per step; the last step of an epoch takes what remains.
-        length: steps of a chunk.
+        length: steps per chunk.
         shuffle: draw a new permutation for every epoch, from NumPy's global random state at this moment; else keep the
             order of the arrays.
-        scale_pixels: divide `x` by 255 in every batch, giving float32 in [0, 1].
         xla: whether a program compiled by XLA will read the arrays.
 
     Attributes:
-        tensors: tuple of three, (x, y, sample_weight), samples flattened; an empty tuple for each that is None.
         steps: steps of an epoch, the short last one included.
+        ends: for each chunk of an epoch the number of steps taken after it.
+        data: dict of tensors: "x" or "pixels" (samples, elements), "target" likewise or "labels", "sample_weight".
+        dataset: tf.data.Dataset of chunks without end: "span", the steps from `begin` up to `end` of the order, the
+            number of the `first` step, and, where an epoch ends with a short one, whether it is the `last` chunk; and
+            "data".
     """
 
-    def __init__(
-        self, x, y=None, sample_weight=None, *, batch_size, length=1, shuffle=False, scale_pixels=False, xla=False
-    ):
-        self.samples = len(x)
-        self.batch_size, self.length = batch_size, length
-        self.steps = -(-self.samples // batch_size)
-        self.scale_pixels = scale_pixels
-        self.shapes = tuple(None if a is None else a.shape[1:] for a in (x, y, sample_weight))
-        self.tensors = tuple(() if a is None else _tensor(a, xla) for a in (x, y, sample_weight))
+    def __init__(self, state, samples, *, batch_size, length=1, shuffle=False, xla=False):
+        self._state, self._count, self._batch_size = state, samples.count, batch_size
         self._seed = int(np.random.randint(2**31)) if shuffle else None
+        full, rest = divmod(self._count, batch_size)
+        self.steps = full + bool(rest)
+        self.ends = chunk_ends(self.steps, length)
+        y = samples.y
+        is_target = y is not None and y.shape[1:] == samples.x.shape[1:] and y.ndim > 1
+        parts = {"pixels" if samples.pixels else "x": samples.x, "target" if is_target else "labels": y}
+        self.data = {name: _tensor(_flat(part), xla) for name, part in parts.items() if part is not None}
+        if samples.sample_weight is not None:
+            self.data["sample_weight"] = _tensor(samples.sample_weight, xla)
+        begins = [0, *self.ends[:-1]]
+        self.dataset = chunk_dataset(begins, [min(end, full) for end in self.ends], full if rest else None, self.data)
+
+    @property
+    def ranks(self):
+        """What Keras' functions are traced for."""
+        return tuple((name, part.dtype, part.shape.rank) for name, part in self.data.items()), self.steps > self._full
+
+    @property
+    def failed(self):
+        """Number of the first step of the last chunk whose loss was not finite, or -1."""
+        return int(self._state.failed)
 
     def order(self, epoch):
-        """Indices of an epoch's samples: int32 (full steps, batch size), and (1, rest) for a short last step or None.
+        """Indices of an epoch's samples: int array (full steps, batch size), and (1, rest) of a short last step.
 
         The permutation follows from the seed and the number of the epoch alone, so a resumed training sees the same.
         """
         if self._seed is None:
-            indices = np.arange(self.samples)
+            indices = np.arange(self._count)
         else:
-            indices = np.random.default_rng((self._seed, epoch)).permutation(self.samples)
-        full, rest = divmod(self.samples, self.batch_size)
-        indices = indices.astype("int32")
-        whole = indices[: full * self.batch_size].reshape(full, self.batch_size)
-        return tf.constant(whole), tf.constant(indices[None, full * self.batch_size :]) if rest else None
+            indices = np.random.default_rng((self._seed, epoch)).permutation(self._count)
+        whole = self._full * self._batch_size
+        return indices[:whole].reshape(self._full, self._batch_size), indices[None, whole:]
 
-    def begin(self, epoch, done):
+    def begin(self, epoch=0, done=0):
         """Start an epoch, of which `done` steps are taken already."""
-        self._order = self.order(epoch)
+        order, rest = self.order(epoch)
+        assign(self._state, order, rest, done)
 
-    def take(self, begin, end):
-        """The steps `begin` to `end` as calls of a program: (tensors, order, begin, end, number of the first step)."""
-        full, rest = self._order
-        whole = full.shape[0]
-        if begin < min(end, whole):
-            yield self.tensors, full, begin, min(end, whole), 0
-        if end > whole:
-            yield self.tensors, rest, 0, 1, whole
+    @property
+    def _full(self):
+        return self._count // self._batch_size
 
 
-def gather(tensors, shapes, indices, scale_pixels):
-    """The batch (x, y, sample_weight) at `indices`, inside a compiled program; None for what there is not."""
-    x, y, sample_weight = (
-        None if shape is None else tf.reshape(tf.gather(tensor, indices), (indices.shape[0], *shape))
-        for tensor, shape in zip(tensors, shapes, strict=True)
-    )
-    if scale_pixels:
-        x = tf.cast(x, tf.float32) / 255.0
-    return x, y, sample_weight
+def chunk_ends(steps, length):
+    """The number of steps after each chunk of an epoch of `steps` steps."""
+    return [min(begin + length, steps) for begin in range(0, steps, length)]
+
+
+def chunk_dataset(begins, ends, full, data):
+    """The endless tf.data.Dataset of `ArrayChunks`; `full` is None without a short last step.
+
+    Without functions (`map`, `from_generator`), which cost milliseconds per iterator, and without TensorFlow's
+    optimisations of datasets, which cost half a millisecond.
+    """
+    span = {"begin": begins, "end": ends, "first": [0] * len(begins)}
+    if full is not None:
+        span["last"] = [0] * (len(begins) - 1) + [1]
+    span = {name: np.asarray(values, index_type()) for name, values in span.items()}
+    spans = tf.data.Dataset.from_tensor_slices(span)
+    chunks = tf.data.Dataset.zip({"span": spans, "data": tf.data.Dataset.from_tensors(data).repeat()})
+    options = tf.data.Options()
+    options.experimental_optimization.apply_default_optimizations = False
+    options.autotune.enabled = False
+    return chunks.repeat().with_options(options)
+
+
+def assign(state, order, rest, done):
+    """Set the variables of a `tensorflow.ChunkState` for an epoch."""
+    state.order.assign(order.astype(index_type()))
+    state.rest.assign(rest.astype(index_type()))
+    state.done.assign(done)
+
+
+def index_type():
+    """The type of indices: TensorFlow keeps no int32 variables on a GPU."""
+    return "int64" if tf.config.list_logical_devices("GPU") else "int32"
+
+
+def _flat(array):
+    """`array` with two axes at most, whose rows are gathered faster."""
+    return array.reshape(len(array), -1) if array.ndim > 1 else array
 
 
 def _tensor(array, xla):
-    """`array` as a tensor of two axes at most, whose rows are gathered faster.
-
-    On a CPU it shares the memory of the array, which `tf.constant` would hold twice more.
-    """
+    """`array` as a tensor; on a CPU it shares the memory of the array, which `tf.constant` would hold twice more."""
     array = np.ascontiguousarray(array)
-    array = array.reshape(len(array), -1) if array.ndim > 1 else array
     if tf.config.list_logical_devices("GPU"):
         return tf.constant(array)
     if array.ctypes.data % (_XLA_ALIGNMENT if xla else _ALIGNMENT) or not array.flags.writeable:

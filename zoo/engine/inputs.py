@@ -66,6 +66,19 @@ class Samples:
     pixels: bool = False
 
     @property
+    def batches(self):
+        """`x` where it is `Batches`, else None."""
+        return None if self.in_memory or isinstance(self.x, Stream) else self.x
+
+    @property
+    def ranks(self):
+        """The parts of a batch: the number of axes of each."""
+        if self.batches is not None:
+            return self.batches.ranks
+        parts = (self.y, self.sample_weight) if self.in_memory else (None, None)
+        return len(self.x.shape) + (not self.in_memory), *[None if part is None else part.ndim for part in parts]
+
+    @property
     def in_memory(self):
         """Whether `x` is an array."""
         return isinstance(self.x, np.ndarray)

@@ -1,9 +1,39 @@
-"""What only private names of Keras give, each with the reason why."""
+"""Every private name of Keras that the package uses, one function each, with the reason why."""
 
 import contextlib
 from typing import Any
 
 import keras
+
+
+def all_layers(model: keras.Model) -> list[keras.layers.Layer]:
+    """The layers of a model at any depth, also those that a subclassed model holds as attributes.
+
+    `model.layers` is one level of them.
+    """
+    return list(model._flatten_layers(include_self=False))
+
+
+def graph_nodes(model: keras.Model) -> list:
+    """The calls of layers that a functional model consists of; a layer itself knows those of other graphs too."""
+    return [node for nodes in getattr(model, "_functional", model)._nodes_by_depth.values() for node in nodes]
+
+
+def is_distributed(model: keras.Model) -> bool:
+    """Whether TensorFlow distributes a model: it was made inside a strategy, or runs on several replicas.
+
+    The public `distribute_strategy` is TensorFlow's default strategy for a model that was made inside of none.
+    """
+    return model._distribute_strategy is not None or model.distribute_strategy.num_replicas_in_sync > 1
+
+
+def has_accelerator() -> bool:
+    """Whether the backend computes on more than a CPU. (No private name: the question has one answer per backend.)"""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return bool(tf.config.list_logical_devices("GPU"))
+    return bool(keras.distribution.list_devices("gpu")) if keras.backend.backend() == "jax" else False
 
 
 def compile_arguments(model: keras.Model) -> dict[str, Any]:

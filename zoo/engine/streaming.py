@@ -1,46 +1,80 @@
-"""Samples that do not fit in memory: read anew in every epoch, a chunk at a time."""
+"""Samples that do not fit in memory, as chunks: read anew in every epoch."""
+
+import math
 
 import numpy as np
 import tensorflow as tf
 
+from zoo.engine.in_memory import assign, chunk_ends, index_type
 
-class Streamed:
-    """The same to `Chunks` as `Resident`, with the samples of a `zoo.data.Stream`.
 
-    While one chunk is computed, the stream reads ahead. Memory holds one chunk and the stream's own buffers.
+class StreamChunks:
+    """The same as `in_memory.ArrayChunks`, of a `zoo.data.Stream`: every chunk contains its own samples.
+
+    While one chunk is computed, the next is read. Memory holds these, and the stream's own buffers.
 
     Args:
+        state: `tensorflow.ChunkState` of the model.
         stream: zoo.data.Stream.
         batch_size: samples per step; the last step of an epoch takes what remains.
         length: steps per chunk.
         shuffle: another order in every epoch, from NumPy's global random state at this moment.
     """
 
-    def __init__(self, stream, *, batch_size, length, shuffle=False):
-        self.stream, self.batch_size, self.length = stream, batch_size, length
-        self.steps = -(-len(stream) // batch_size)
-        self.scale_pixels = True
-        self.shapes = (stream.shape, None, None)
+    ranks = "stream"
+
+    def __init__(self, state, stream, *, batch_size, length, shuffle=False):
+        self._state, self._stream, self._batch_size, self._length = state, stream, batch_size, length
         self._seed = int(np.random.randint(2**31)) if shuffle else None
+        full, self._rest = divmod(len(stream), batch_size)
+        self.steps = full + bool(self._rest)
+        self.ends = chunk_ends(self.steps, length)
+        self.ranks = "stream", bool(self._rest)
+        number = tf.TensorSpec((), index_type())
+        span = dict.fromkeys(["begin", "end", "first", *["last"][: self._rest]], number)
+        pixels = tf.TensorSpec((length * batch_size, math.prod(stream.shape)), "uint8")
+        chunks = tf.data.Dataset.from_generator(
+            self._chunks, output_signature={"span": span, "data": {"pixels": pixels}}
+        )
+        self.dataset = chunks.prefetch(1)
+        self.begin()
 
-    def begin(self, epoch, done):
-        """Start an epoch, of which `done` steps are taken already."""
+    @property
+    def failed(self):
+        """Number of the first step of the last chunk whose loss was not finite, or -1."""
+        return int(self._state.failed)
+
+    def begin(self, epoch=0, done=0):
+        """Start an epoch, of which `done` steps are taken already.
+
+        Where reading begins is decided by the first call; it goes on with the next epochs by itself.
+        """
+        self._first, self._done = epoch, done
+        order = np.arange(self._length * self._batch_size).reshape(self._length, self._batch_size)
+        last = (self.steps - 1) % self._length
+        assign(self._state, order, order[last : last + 1, : self._rest], 0)
+
+    def _chunks(self):
+        """All chunks of all epochs, one after the other."""
+        epoch, done = self._first, self._done
+        while True:
+            yield from self._epoch(epoch, done)
+            epoch, done = epoch + 1, 0
+
+    def _epoch(self, epoch, done):
         seed = None if self._seed is None else int(np.random.default_rng((self._seed, epoch)).integers(2**31))
-        self._batches = self.stream.batches(self.batch_size, seed, skip=done * self.batch_size)
-
-    def take(self, begin, end):
-        """The steps `begin` to `end` as calls of a program: (tensors, order, begin, end, number of the first step)."""
-        # Always of the same size, so that one program serves all chunks.
-        images = np.zeros((self.length * self.batch_size, int(np.prod(self.stream.shape))), "uint8")
-        taken = 0
-        for _ in range(begin, end):
-            batch = next(self._batches)
-            images[taken : taken + len(batch)] = batch.reshape(len(batch), -1)
-            taken += len(batch)
-        order = np.arange(len(images), dtype="int32").reshape(self.length, self.batch_size)
-        whole, rest = divmod(taken, self.batch_size)
-        tensors = (tf.constant(images), (), ())
-        if whole:
-            yield tensors, tf.constant(order), 0, whole, begin
-        if rest:
-            yield tensors, tf.constant(order[whole : whole + 1, :rest]), 0, 1, begin + whole
+        images = self._stream.images(seed).skip(done * self._batch_size)
+        batches = images.batch(self._batch_size).prefetch(self._length).as_numpy_iterator()
+        for number, end in enumerate(self.ends):
+            first = max(number * self._length, min(done, end))
+            # Always of the same size, so that one program serves all chunks.
+            pixels = np.zeros((self._length * self._batch_size, math.prod(self._stream.shape)), "uint8")
+            taken = 0
+            for _ in range(first, end):
+                batch = next(batches)
+                pixels[taken : taken + len(batch)] = batch.reshape(len(batch), -1)
+                taken += len(batch)
+            span = {"begin": 0, "end": taken // self._batch_size, "first": first}
+            if self._rest:
+                span["last"] = int(end == self.steps)
+            yield {"span": {name: np.asarray(n, index_type()) for name, n in span.items()}, "data": {"pixels": pixels}}

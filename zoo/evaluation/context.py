@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from zoo.engine.inputs import collect
 from zoo.evaluation import features as latents
 from zoo.evaluation.baselines import Baselines
 from zoo.evaluation.samples import in_memory
@@ -42,8 +43,8 @@ class EvaluationContext:
 
     @functools.cached_property
     def pixels(self):
-        """float32 (samples, *shape) of the test samples."""
-        return self.test.pixels()
+        """float32 (samples, *shape) of the test samples, checked as what the model is to reconstruct."""
+        return collect(self.model.contract, self.test, labels="dropped")[0]
 
     @functools.cached_property
     def reconstruction(self):

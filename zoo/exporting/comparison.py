@@ -63,7 +63,7 @@ class Comparison:
             tolerance=first.tolerance,
             signatures=differences,
             metrics={key: {"before": self._before[key], "after": value} for key, value in after.items()},
-            operators=operators,
+            operators=tuple(operators),
         )
 
     def _in_float64(self, signature):

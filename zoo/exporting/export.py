@@ -14,7 +14,7 @@ from zoo.exporting import metadata, precision, task
 from zoo.exporting.comparison import Comparison
 from zoo.exporting.formats import FORMATS
 from zoo.exporting.quantization import Quantization, test_samples
-from zoo.exporting.report import REPORT, ExportReport
+from zoo.exporting.report import REPORT, ExportedFile, ExportReport
 from zoo.exporting.target import ExportTarget, check
 
 _SAMPLES = 64
@@ -132,7 +132,8 @@ def export(
 
     compared = Comparison(target, in_float64, samples, known, tolerance)
     with files.staged(directory) as staging:
-        written, worse = {}, ()
+        written: dict[str, ExportedFile] = {}
+        worse: tuple[str, ...] = ()
         for name in formats:
             path = staging / FORMATS[name].file
             float32_bytes = FORMATS[name].write(target, path, plan)

@@ -5,8 +5,8 @@ import warnings
 
 import numpy as np
 
-from zoo import data
 from zoo.core.errors import DataError, ExportError, ZooError, unknown_name
+from zoo.evaluation.samples import load_for
 
 MODES = ("float16", "dynamic", "int8")
 CALIBRATION_SAMPLES = 1000
@@ -70,7 +70,7 @@ def drawn(target, split, count, argument):
             f" {argument}=. (Only models that zoo.load or zoo.load_encoder returns have a dataset to draw them from.)"
         )
     try:
-        source = data.load(target.dataset, split, shape=target.input_shape if len(target.input_shape) == 3 else None)
+        source = load_for(target, target.dataset, split)
     except ZooError as error:
         raise ExportError(
             f"The samples of {target.dataset!r}, on which this model was pretrained, cannot be drawn: pass {argument}=."

@@ -10,6 +10,7 @@ from zoo.autoencoder import Autoencoder
 from zoo.core import checks
 from zoo.core.errors import ExportError
 from zoo.engine.inputs import Contract, collect
+from zoo.evaluation.samples import load_for
 from zoo.exporting.folding import with_folded_latent
 from zoo.exporting.signatures import Signature, as_it_is, scaled, verbs
 from zoo.layers.parts import Encoder, Part, ZooModel, leaves, trained_on
@@ -117,7 +118,7 @@ class ExportTarget:
             name: what to call them in an error.
         """
         if isinstance(given, str):
-            given = data.load(given, split, shape=self.input_shape if len(self.input_shape) == 3 else None)
+            given = load_for(self, given, split)
         contract = Contract(self.input_shape, self.dtype, self.unit_range)
         x, y, _ = collect(contract, given, target=self.kind == "autoencoder", labels="optional", name=name)
         if y is not None and y.ndim == 2:

@@ -7,6 +7,7 @@ import keras
 from zoo.autoencoder import Autoencoder
 from zoo.core import checks
 from zoo.core.errors import ConfigError, unknown_name
+from zoo.engine import keras_internals
 from zoo.families import builtin_layers, registry
 from zoo.layers.parts import Decoder, Encoder
 
@@ -84,9 +85,9 @@ def wrapped(
     Raises:
         ConfigError: a config that names anything else than Keras' own layers and plain values.
     """
+    for name_of_part, part in (("encoder", encoder), ("decoder", decoder)):
+        builtin_layers.check(part, f"The {name_of_part}'s config")
     config = {"encoder": encoder, "decoder": decoder, "corruption": corruption, "sparsity": sparsity, "name": name}
-    for part in ("encoder", "decoder"):
-        builtin_layers.check(config[part], f"The {part}'s config")
     try:
         return Autoencoder.from_config({"family": "wrapped", **config})
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -102,10 +103,8 @@ def _output_of(model, name):
     if name not in layers:
         raise unknown_name("layer", name, layers)
     # Not `layer.output`: a layer may have been called in another graph before.
-    graph = getattr(model, "_functional", model)._nodes_by_depth.values()
-    tensors = [
-        tensor for nodes in graph for node in nodes if node.operation is layers[name] for tensor in node.output_tensors
-    ]
+    nodes = [node for node in keras_internals.graph_nodes(model) if node.operation is layers[name]]
+    tensors = [tensor for node in nodes for tensor in node.output_tensors]
     if len(tensors) != 1:
         raise ConfigError(f"Layer {name!r} gives {len(tensors)} outputs in this model: expected exactly one.")
     return tensors[0]

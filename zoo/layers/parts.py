@@ -59,8 +59,8 @@ class Part(ZooModel, keras.Model):
 
         A subclassed model, which has no graph, passes unchanged.
         """
-        inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
-        if isinstance(model, cls) or not inputs or len(inputs) + len(outputs) > 2:
+        inputs, outputs = getattr(model, "inputs", None) or [], getattr(model, "outputs", None) or []
+        if isinstance(model, cls) or (len(inputs), len(outputs)) != (1, 1):
             return model
         return cls(inputs[0], outputs[0], name=model.name, trainable=model.trainable)
 

@@ -117,7 +117,7 @@ class Checkpoint(keras.callbacks.Callback):
             header, arrays = self.restored
             self.restored = None
             if header["step"]:
-                self.model.chunks.train.begin(epoch, done=header["step"])
+                self.model.engine.progress.resume(header["step"])
                 for variable, name in self._variables():
                     if name.startswith("metric") and name in arrays:
                         variable.assign(arrays[name])
@@ -125,9 +125,9 @@ class Checkpoint(keras.callbacks.Callback):
     # Saving
 
     def on_train_batch_end(self, batch, logs=None):
-        chunks = self.model.chunks.train
-        if chunks is not None and chunks.taken < chunks.data.steps:  # else the end of the epoch saves
-            self._save_if_due(self.current, chunks.taken)
+        progress = self.model.engine.progress
+        if progress is not None and not progress.epoch_ends:  # else the end of the epoch saves
+            self._save_if_due(self.current, progress.taken)
 
     def on_epoch_end(self, epoch, logs=None):
         self.states = [_state(callback) for callback in self.callbacks]

@@ -32,7 +32,6 @@ def run(output, *, draws=5, labels_per_class=10, as_json=False, encoder=ENCODER)
     Returns:
         dict, the results.
     """
-    import keras
     from rich.console import Console
 
     from zoo.core import files
@@ -42,7 +41,8 @@ def run(output, *, draws=5, labels_per_class=10, as_json=False, encoder=ENCODER)
     started = time.monotonic()
     files.check_writable(output)
     digits = zoo.data.load("digits", "all")
-    shape = zoo.card(encoder).input.shape
+    pretrained = zoo.load_encoder(encoder)
+    shape = pretrained.input_shape[1:]
     images, labels = zoo.data.resize(digits.images, shape, margin=MNIST_MARGIN), digits.labels
     console.print(
         f"{len(images):,} real handwritten digits (8×8, scikit-learn) brought to {shape[0]}×{shape[1]},"
@@ -58,18 +58,16 @@ def run(output, *, draws=5, labels_per_class=10, as_json=False, encoder=ENCODER)
         "logistic regression, pixels": few_labels.raw_pixels,
     }
     console.print("Accuracy on the other digits: " + " | ".join(methods), soft_wrap=True)
-    pretrained = zoo.load_encoder(encoder)
     accuracy, seconds = {m: [] for m in methods}, dict.fromkeys(methods, 0.0)
     for draw in range(draws):
-        train, test = few_labels.choose(labels, labels_per_class, draw)
+        train, held_out = few_labels.choose(labels, labels_per_class, draw)
+        samples = images[train], labels[train], images[held_out], labels[held_out]
         for method, learn in methods.items():
-            keras.utils.set_random_seed(draw)
-            clock = time.monotonic()
-            predict, model = learn(images[train], labels[train], pretrained)
-            seconds[method] += time.monotonic() - clock
-            accuracy[method].append(float(np.mean(predict(images[test]) == labels[test])))
+            share, duration, model = _learn(learn, pretrained, draw, *samples)
+            accuracy[method].append(share)
+            seconds[method] += duration
             if method == _OURS:
-                classifier, held_out = model, test
+                classifier = model
         console.print(f"draw {draw + 1} of {draws}: " + " | ".join(f"{a[-1]:.3f}" for a in accuracy.values()))
 
     report = zoo.export(classifier, output / "classifier", samples=images[held_out][:256])
@@ -97,6 +95,17 @@ def run(output, *, draws=5, labels_per_class=10, as_json=False, encoder=ENCODER)
         (staging / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(results, indent=2)) if as_json else _print(results, output)
     return results
+
+
+def _learn(learn, encoder, seed, images, labels, test_images, test_labels):
+    """Accuracy on the test images, seconds of learning, and the model that has learnt."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    clock = time.monotonic()
+    predict, model = learn(images, labels, encoder)
+    seconds = time.monotonic() - clock
+    return float(np.mean(predict(test_images) == test_labels)), seconds, model
 
 
 def _print(results, output):

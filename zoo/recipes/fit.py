@@ -48,7 +48,7 @@ def fit(recipe, model, source, *, checkpoint_directory, resume=True, verbose="au
     steps = -(-len(train) // settings.batch_size) * settings.epochs
     model.compile(
         optimizer=_optimizer(settings, steps),
-        loss=_known("loss", settings.loss, keras.losses),
+        loss=_by_name("loss", settings.loss, keras.losses),
         metrics=["mse"],
         jit_compile=settings.jit_compile,
     )
@@ -116,14 +116,14 @@ def _say(text):
 
 
 def _optimizer(settings, steps):
-    optimizer = _known("optimizer", settings.optimizer, keras.optimizers)
+    optimizer = _by_name("optimizer", settings.optimizer, keras.optimizers)
     rate = settings.learning_rate
     if settings.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, steps)
     return type(optimizer).from_config({**optimizer.get_config(), "learning_rate": rate})
 
 
-def _known(kind, name, module):
+def _by_name(kind, name, module):
     """What `name` stands for in `keras.losses` or `keras.optimizers`."""
     try:
         return module.get(name)

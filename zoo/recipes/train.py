@@ -8,16 +8,27 @@ import pathlib
 import platform
 import shutil
 import time
+from typing import TYPE_CHECKING, Literal
 
 from zoo.core import files
 from zoo.core.errors import UnknownNameError
 from zoo.recipes.recipe import FILE_NAME, find_recipe, read_recipe
 
+if TYPE_CHECKING:
+    from zoo.autoencoder import Autoencoder
+
 _CHECKPOINT = ".checkpoint"
 _PACKAGES = ("tensorflow", "keras", "numpy")
 
 
-def train(recipe_or_name, output_directory, *, resume=True, stream="auto", verbose="auto"):
+def train(
+    recipe_or_name: str | os.PathLike,
+    output_directory: str | os.PathLike,
+    *,
+    resume: bool = True,
+    stream: bool | Literal["auto"] = "auto",
+    verbose: int | Literal["auto"] = "auto",
+) -> "Autoencoder":
     """Train a model by its recipe and write all of it: config, weights, metadata, README card, recipe.
 
     Checkpoints are kept in the output directory, at most 15 seconds and one chunk of steps apart. An interrupted or

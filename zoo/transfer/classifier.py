@@ -1,6 +1,6 @@
 """A classifier on top of an encoder."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import keras
 from keras import layers
@@ -8,13 +8,13 @@ from keras import layers
 from zoo.autoencoder import Autoencoder
 from zoo.core import checks
 from zoo.core.errors import ConfigError
-from zoo.engine.engine import CompiledTraining
 from zoo.engine.inputs import Contract
-from zoo.layers.parts import ZooModel
+from zoo.engine.loop import Trainer
+from zoo.layers.parts import ZooModel, leaves
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class Classifier(ZooModel, CompiledTraining, keras.Model):
+class Classifier(ZooModel, Trainer, keras.Model):
     """The functional `keras.Model` that `zoo.classifier` returns; its `fit` runs in compiled chunks.
 
     The encoder may belong to other models too, so nothing is set on it: it runs in inference mode also in training, by
@@ -137,7 +137,7 @@ def classifier(
         x = layers.Dense(units, activation="relu")(x)
     if checks.in_range("dropout", dropout, 0, 1 - 1e-6):
         x = layers.Dropout(dropout)(x)
-    half_precision = keras.dtype_policies.get(keras.config.dtype_policy()).compute_dtype in ("float16", "bfloat16")
+    half_precision = keras.config.dtype_policy().compute_dtype in ("float16", "bfloat16")
     output = layers.Dense(num_classes, activation="softmax", dtype="float32" if half_precision else None)
     model = Classifier(inputs, output(x), name="classifier")
     model.encoder_frozen = bool(freeze_encoder)
@@ -150,17 +150,9 @@ def compile_default(model: Classifier) -> Classifier:
     return model
 
 
-def inside(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    """The layers of a model and of the models in it; a model before its layers."""
-    for layer in model.layers:
-        yield layer
-        if isinstance(layer, keras.Model):
-            yield from inside(layer)
-
-
 def normalizations(model: keras.Model) -> list[keras.layers.Layer]:
     """The batch normalisations in a model."""
-    return [layer for layer in inside(model) if isinstance(layer, layers.BatchNormalization)]
+    return [layer for layer in leaves(model) if isinstance(layer, layers.BatchNormalization)]
 
 
 def _difference(variables, others):

@@ -42,7 +42,7 @@ def choose(labels: np.ndarray, per_class: int, seed: int) -> tuple[np.ndarray, n
 
 def fine_tuned(images: np.ndarray, labels: np.ndarray, encoder: keras.Model, **arguments) -> Learnt:
     """`zoo.fine_tune` of a copy of the encoder; `arguments` go there."""
-    copy = keras.models.clone_model(encoder)
+    copy = _fresh(encoder)
     copy.set_weights(encoder.get_weights())
     model = _classifier(copy, labels)
     fine_tune(model, images, labels, verbose=0, **arguments)
@@ -51,7 +51,7 @@ def fine_tuned(images: np.ndarray, labels: np.ndarray, encoder: keras.Model, **a
 
 def from_scratch(images: np.ndarray, labels: np.ndarray, encoder: keras.Model, epochs: int = EPOCHS) -> Learnt:
     """The same network with fresh weights, trained by plain `fit`."""
-    model = _classifier(keras.models.clone_model(encoder), labels)
+    model = _classifier(_fresh(encoder), labels)
     model.fit(images, labels, epochs=epochs, batch_size=equal_batches(len(images)), verbose=0)
     return _argmax(model), model
 
@@ -86,6 +86,11 @@ def raw_pixels(images: np.ndarray, labels: np.ndarray, encoder: keras.Model | No
 
 
 discriminant = functools.partial(fine_tuned, head="discriminant", epochs=0)
+
+
+def _fresh(encoder):
+    """The same network, with the facts that it carries, and new weights."""
+    return type(encoder).from_config(encoder.get_config())
 
 
 def _regression():

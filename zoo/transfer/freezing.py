@@ -6,13 +6,14 @@ import keras
 
 from zoo.autoencoder import Autoencoder
 from zoo.engine import keras_internals
-from zoo.engine.engine import CompiledTraining
+from zoo.engine.loop import Trainer
 from zoo.transfer import optimizers
-from zoo.transfer.classifier import Classifier, inside, normalizations
+from zoo.transfer.classifier import Classifier, normalizations
 
 UNFROZEN_LEARNING_RATE = 2e-4
 
-_flags = weakref.WeakKeyDictionary()  # frozen model → its layers and whether they were trainable before
+# frozen model → its layers and whether they were trainable before
+_flags: weakref.WeakKeyDictionary[keras.Model, list[tuple[keras.layers.Layer, bool]]] = weakref.WeakKeyDictionary()
 
 
 def freeze(model: keras.Model) -> keras.Model:
@@ -35,9 +36,9 @@ def freeze(model: keras.Model) -> keras.Model:
     else:
         encoder = _encoder(model)
         if encoder.trainable:
-            _flags[encoder] = [(layer, layer.trainable) for layer in inside(encoder)]
+            _flags[encoder] = [(layer, layer.trainable) for layer in _inside(encoder)]
         encoder.trainable = False
-    optimizer = model.optimizer
+    optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and not optimizers.takes_fewer_weights(optimizer):
         optimizer = optimizers.renewed(optimizer)
     return recompile(model, optimizer)
@@ -71,7 +72,8 @@ def unfreeze(model: keras.Model, learning_rate=None) -> keras.Model:
     else:
         for layer in normalizations(encoder):
             layer.trainable = False
-    return recompile(model, fresh_optimizer(model.optimizer, learning_rate, UNFROZEN_LEARNING_RATE))
+    optimizer = getattr(model, "optimizer", None)
+    return recompile(model, fresh_optimizer(optimizer, learning_rate, UNFROZEN_LEARNING_RATE))
 
 
 def fresh_optimizer(optimizer, learning_rate, default: float):
@@ -87,7 +89,7 @@ def recompile(model: keras.Model, optimizer) -> keras.Model:
     """`compile` a model again with the objects that it was compiled with, and `optimizer`; nothing if it was not."""
     if not model.compiled:
         return model
-    if isinstance(model, CompiledTraining):
+    if isinstance(model, Trainer):
         model.recompile(optimizer)
     else:
         keras.Model.compile(model, optimizer, auto_scale_loss=False, **keras_internals.compile_arguments(model))
@@ -100,3 +102,11 @@ def _encoder(model):
     if isinstance(model, Autoencoder):
         return model.encoder
     return next((layer for layer in model.layers if isinstance(layer, keras.Model)), model)
+
+
+def _inside(model):
+    """The layers of a model and of the models in it; a model before its layers, whose flags it sets."""
+    for layer in model.layers:
+        yield layer
+        if isinstance(layer, keras.Model):
+            yield from _inside(layer)

@@ -75,7 +75,7 @@ def choose(features: Labelled) -> str:
             mean, variance, kernel, bias = fit(kind, _part(features, train))
             right = (((held_out.x - mean) / _deviation(variance)) @ kernel + bias).argmax(axis=1) == held_out.y
             scores[kind] += np.average(right, weights=held_out.weights)
-    return max(scores, key=scores.get)
+    return max(scores, key=lambda kind: scores[kind])
 
 
 def fit(kind: str, features: Labelled, epsilon: float = 0.0) -> tuple[np.ndarray, ...]:

@@ -1,0 +1,113 @@
+"""Keras' own loop: for batches that come from elsewhere, and with every backend."""
+
+import contextlib
+import math
+
+import keras
+
+from zoo.core.errors import diverged
+from zoo.data.stream import Stream
+from zoo.engine import inputs
+from zoo.engine.loop import functions
+from zoo.engine.steps import steps_per_call, whole_divisor
+
+_STEPS = 32  # steps per call, at most
+
+
+class KerasLoop:
+    """A `loop.Loop` of plain `keras.Model.fit` and `evaluate`."""
+
+    def fit(self, model, train, held_out, settings):
+        steps = 1
+        if keras.backend.backend() == "tensorflow":
+            most = model.engine.steps_per_execution or _STEPS
+            steps = steps_per_call(model, settings.callbacks, settings.batch_size, most)
+            steps = whole_divisor(steps, settings.steps, settings.validation_steps)
+        given = for_keras(train, settings.batch_size)
+        sequence = isinstance(given["x"], keras.utils.PyDataset) and train.count is not None
+        with functions(model, _ranks(train, held_out), steps), reraising(train, held_out):
+            return keras.Model.fit(
+                model,
+                **given,
+                callbacks=[*[StopAtNaN()][: settings.stop_at_nan], *settings.callbacks],
+                validation_data=validation_for_keras(held_out, settings.validation_batch_size),
+                validation_batch_size=settings.validation_batch_size,
+                validation_steps=settings.validation_steps,
+                shuffle=settings.shuffle if train.in_memory or sequence else False,
+                steps_per_epoch=settings.steps,
+                verbose=settings.verbose,
+                **settings.keras,
+            )
+
+    def evaluate(self, model, samples, settings):
+        with functions(model, _ranks(samples)), reraising(samples):
+            return keras.Model.evaluate(
+                model,
+                **for_keras(samples, settings.batch_size),
+                steps=settings.steps,
+                callbacks=settings.callbacks,
+                verbose=settings.verbose,
+                **settings.keras,
+            )
+
+    def predict(self, model, samples, settings):
+        """Outputs for all samples, as `keras.Model.predict` returns them."""
+        given = for_keras(samples, settings.batch_size)
+        given = {name: given[name] for name in ("x", "batch_size") if name in given}
+        with functions(model, _ranks(samples)), reraising(samples):
+            return keras.Model.predict(
+                model, **given, steps=settings.steps, callbacks=settings.callbacks, verbose=settings.verbose
+            )
+
+
+class StopAtNaN(keras.callbacks.Callback):
+    """Raises `TrainingError` for a loss that is not finite; the step is that of the call's end."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        loss = float((logs or {}).get("loss", 0.0))
+        if not math.isfinite(loss):
+            last = (self.params.get("steps") or batch + 1) - 1
+            raise diverged(loss, self.epoch, min(batch, last))
+
+
+@contextlib.contextmanager
+def reraising(*several):
+    """Around Keras: what a check of a batch raised, as it was; of `Samples` or None."""
+    with contextlib.ExitStack() as stack:
+        for samples in several:
+            if samples is not None and samples.batches is not None:
+                stack.enter_context(samples.batches.reraising())
+        yield
+
+
+def for_keras(samples, batch_size):
+    """`Samples` as arguments of Keras' `fit` and `evaluate`."""
+    if isinstance(samples.x, Stream):
+        import tensorflow as tf
+
+        batches = samples.x.images().batch(batch_size)
+        return {"x": batches.map(lambda x: (tf.cast(x, tf.float32) / 255.0,)).prefetch(tf.data.AUTOTUNE)}
+    if samples.batches is not None:
+        return {"x": samples.batches.data}
+    x, y, sample_weight = samples.x, samples.y, samples.sample_weight
+    x = inputs.scaled(x) if samples.pixels else x
+    y = x if y is None and sample_weight is not None else y  # Keras drops weights that come without a target
+    return {"x": x, "y": y, "sample_weight": sample_weight, "batch_size": batch_size}
+
+
+def validation_for_keras(samples, batch_size):
+    """`Samples` or None as `validation_data` of Keras' `fit`."""
+    if samples is None:
+        return None
+    given = for_keras(samples, batch_size)
+    if samples.batches is not None or "y" not in given:
+        return given["x"]
+    return tuple(given[name] for name in ("x", "y", "sample_weight"))
+
+
+def _ranks(*several):
+    """What Keras' functions are traced for: the parts of a batch and their numbers of axes."""
+    return tuple(samples.ranks for samples in several if samples is not None)
