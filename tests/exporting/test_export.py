@@ -264,9 +264,9 @@ class TestSamples:
             (x[:0], "empty"),
             (iter([x[:, :4]]), "wrong shape"),
         ):
-            with pytest.raises(DataError, match=f"In samples: .*{message}"):
+            with pytest.raises(DataError, match=f"In (a batch of )?samples: .*{message}"):
                 zoo.export(model, tmp_path / "out", samples=bad)
-        with pytest.raises(DataError, match="In calibration: .*NaN or infinite"):
+        with pytest.raises(DataError, match="In a batch of calibration: .*NaN or infinite"):
             zoo.export(model, tmp_path / "out", "tflite", quantization="int8", calibration=iter([x, x * np.nan]))
 
 
