@@ -95,7 +95,7 @@ class TestBadInput:
             (lambda x: x[:0], "x is empty: expected at least one sample"),
             (lambda x: (x * 255).astype("uint8"), "integer pixels: expected floats in .* Received dtype uint8. Divide"),
             (lambda x: x * 255, r"outside \[0, 1\].* from 0 to 255. Divide 8-bit pixels by 255"),
-            (lambda x: x - 0.5, r"outside \[0, 1\].* from -0.5 to 0.5. Rescale"),
+            (lambda x: x - 20, r"outside \[0, 1\].* from -20 to -19. Rescale"),
             (
                 lambda x: np.where(np.arange(len(x))[:, None, None, None] == 7, np.nan, x),
                 "NaN .* in 1 of 20 .* index 7",

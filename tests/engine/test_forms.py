@@ -12,7 +12,7 @@ import tensorflow as tf
 
 import zoo
 from zoo.core.errors import ConfigError, DataError
-from zoo.data.stream import stream_of
+from zoo.data.stream import Stream
 from zoo.transfer.fine_tuning import Classifier
 
 _SAMPLES, _BATCH = 40, 16  # two whole batches and a short one
@@ -54,6 +54,25 @@ class OldSequence:
 
     def __getitem__(self, index):
         return self._batches[index]
+
+
+class Stored:
+    """Images that a Stream reads; the one at `broken` cannot be read."""
+
+    def __init__(self, images, broken=None):
+        self.images, self.broken = images, broken
+
+    def __len__(self):
+        return len(self.images)
+
+    def examples(self, shape=None, seed=None, skip=0):
+        for number in range(skip, len(self)):
+            if number == self.broken:
+                raise DataError("number 20 cannot be read")
+            yield self.images[number], None
+
+    def part(self, begin, end):
+        return Stored(self.images[begin:end], self.broken)
 
 
 def _named(x, y=None, sample_weight=None):
@@ -290,8 +309,7 @@ class TestSourcesAndStreams:
 
     @pytest.fixture(scope="class")
     def stream(self, source):
-        examples = tf.data.Dataset.from_tensor_slices({"image": source.images})
-        return stream_of([(examples, len(source))], None, "made", name="made", split="all")
+        return Stream(Stored(source.images), (8, 8, 1))
 
     def test_numbers(self, source, stream, model, classifier, y):
         pixels = source.pixels()
@@ -322,6 +340,10 @@ class TestSourcesAndStreams:
         every = _losses(model, (pixels, None)) | _arrays(model)
         _assert_refused(every, lambda: zoo.data.Source(images[:, :7]), "x has the wrong shape: .*")
         _assert_refused(every, lambda: zoo.data.Source(x * 255), r"x lies outside \[0, 1\].* Divide .*")
+        broken = Stream(Stored(images, broken=20), (8, 8, 1))
+        for method in every.values():
+            with pytest.raises(DataError, match="^number 20 cannot be read$"):
+                method(broken)
         with pytest.raises(DataError, match="A stream is given alone"):
             model.fit(stream, sample_weight=np.ones(_SAMPLES), **_QUIET)
 

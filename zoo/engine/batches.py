@@ -12,12 +12,56 @@ from zoo.core.errors import DataError, ZooError
 from zoo.engine import inputs
 
 
-class Batches:
+class KeepsFailure:
+    """Reads samples inside of TensorFlow, which turns an error of ours into one of its own."""
+
+    error = None
+
+    @contextlib.contextmanager
+    def keeping(self):
+        """Around what may raise a `ZooError`."""
+        try:
+            yield
+        except ZooError as error:
+            self.error = error
+            raise
+
+    @contextlib.contextmanager
+    def reraising(self):
+        """Around Keras or TensorFlow: the error that was kept, as it was."""
+        try:
+            yield
+        except Exception:
+            if self.error is None:
+                raise
+            error, self.error = self.error, None
+            raise error from None
+
+
+class StreamBatches(KeepsFailure):
+    """The images of a `zoo.data.Stream` as float32 batches (x,), for Keras' own loop; see `Batches`."""
+
+    def __init__(self, stream, batch_size):
+        import tensorflow as tf
+
+        self.stream, self.batch_size = stream, batch_size
+        spec = (tf.TensorSpec((None, *stream.shape), "float32"),)
+        batches = tf.data.Dataset.from_generator(lambda: iter(self), output_signature=spec)
+        count = tf.data.experimental.assert_cardinality(-(-len(stream) // batch_size))
+        self.data = batches.apply(count).prefetch(tf.data.AUTOTUNE)
+        self.ranks = (1 + len(stream.shape),)
+
+    def __iter__(self):
+        with self.keeping():
+            for pixels in self.stream.batches(self.batch_size):
+                yield (inputs.scaled(pixels),)
+
+
+class Batches(KeepsFailure):
     """Batches that a `Contract` accepts, in the form that Keras' own loop takes.
 
     Each batch becomes (x,), (x, y) or (x, y, sample_weight); an autoencoder's weights without a target get the samples
-    as such, since Keras drops weights that come alone. TensorFlow turns an error in a batch into one of its own; the
-    `reraising` context raises the first one again.
+    as such, since Keras drops weights that come alone.
 
     Args:
         given: tf.data.Dataset, keras.utils.PyDataset or another sequence of batches, or an iterator of batches.
@@ -36,7 +80,7 @@ class Batches:
 
     def __init__(self, given, contract, batch_size, class_weight, name, options):
         self.contract, self.class_weight, self.name, self.options = contract, class_weight, name, options
-        self.error, self.count, self.endless = None, None, False
+        self.count, self.endless = None, False
         if _is_dataset(given):
             self._take_dataset(given, batch_size)
         elif isinstance(given, keras.utils.PyDataset) or not hasattr(given, "__next__"):
@@ -68,33 +112,19 @@ class Batches:
 
     def check(self, batch, expected=None):
         """One batch of the given ones as a tuple of checked NumPy arrays for Keras, of `expected` parts."""
-        try:
+        with self.keeping(), inputs.naming(f"a batch of {self.name}"):
             given = inputs.unpack(tuple(batch) if expected else batch, self.contract)
             x, y, sample_weight = inputs.check(*given, self.contract, given=False, **self.options)
             if self.class_weight is not None:
                 if sample_weight is not None:
                     raise DataError("class_weight cannot be combined with the sample weights of the batches.")
                 sample_weight = inputs.class_weights(self.class_weight, y)
-            if expected and (y is None and sample_weight is None) and expected > 1:
+            if expected and expected > 1 and y is None and sample_weight is None:
                 inputs.refuse_target(np.asarray(given[1]), self.contract)
-        except ZooError as error:
-            self.error = DataError(f"In a batch of {self.name}: {error}")
-            raise self.error from None
         checked = (x,) if y is None else (x, y)
         if sample_weight is not None:
             checked = (x, x if y is None else y, sample_weight)
         return checked
-
-    @contextlib.contextmanager
-    def reraising(self):
-        """Around what reads the batches: the error that a check raised, instead of what TensorFlow made of it."""
-        try:
-            yield
-        except Exception:
-            if self.error is None:
-                raise
-            error, self.error = self.error, None
-            raise error from None
 
     def _empty(self):
         return DataError(

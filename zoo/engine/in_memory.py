@@ -24,8 +24,9 @@ class ArrayChunks:
         ends: for each chunk of an epoch the number of steps taken after it.
         data: dict of tensors: "x" or "pixels" (samples, elements), "target" likewise or "labels", "sample_weight".
         dataset: tf.data.Dataset of chunks without end: "span", the steps from `begin` up to `end` of the order, the
-            number of the `first` step, and, where an epoch ends with a short one, whether it is the `last` chunk; and
-            "data".
+            number of the `first` step, and, where an epoch ends with a short one, whether it is the `last` chunk;
+            "sizes"; and "data".
+        ranks: what Keras' functions are traced for.
     """
 
     def __init__(self, state, samples, *, batch_size, length=1, shuffle=False, xla=False):
@@ -40,13 +41,10 @@ class ArrayChunks:
         self.data = {name: _tensor(_flat(part), xla) for name, part in parts.items() if part is not None}
         if samples.sample_weight is not None:
             self.data["sample_weight"] = _tensor(samples.sample_weight, xla)
+        self.ranks = tuple((name, part.dtype, part.shape.rank) for name, part in self.data.items()), batch_size, rest
         begins = [0, *self.ends[:-1]]
-        self.dataset = chunk_dataset(begins, [min(end, full) for end in self.ends], full if rest else None, self.data)
-
-    @property
-    def ranks(self):
-        """What Keras' functions are traced for."""
-        return tuple((name, part.dtype, part.shape.rank) for name, part in self.data.items()), self.steps > self._full
+        ends = [min(end, full) for end in self.ends]
+        self.dataset = _dataset(begins, ends, sizes(batch_size, rest), self.data)
 
     @property
     def failed(self):
@@ -80,28 +78,35 @@ def chunk_ends(steps, length):
     return [min(begin + length, steps) for begin in range(0, steps, length)]
 
 
-def chunk_dataset(begins, ends, full, data):
-    """The endless tf.data.Dataset of `ArrayChunks`; `full` is None without a short last step.
+def sizes(batch_size, rest):
+    """Part of a chunk whose shapes are the numbers of samples of a step, and of a short last one if there is any.
+
+    Shapes, not numbers: the program is compiled for steps of a known size, which is faster without XLA.
+    """
+    return {"step": np.zeros(batch_size, bool)} | ({"last": np.zeros(rest, bool)} if rest else {})
+
+
+def _dataset(begins, ends, sizes, data):
+    """The endless tf.data.Dataset of `ArrayChunks`.
 
     Without functions (`map`, `from_generator`), which cost milliseconds per iterator, and without TensorFlow's
     optimisations of datasets, which cost half a millisecond.
     """
     span = {"begin": begins, "end": ends, "first": [0] * len(begins)}
-    if full is not None:
+    if "last" in sizes:
         span["last"] = [0] * (len(begins) - 1) + [1]
-    span = {name: np.asarray(values, index_type()) for name, values in span.items()}
-    spans = tf.data.Dataset.from_tensor_slices(span)
-    chunks = tf.data.Dataset.zip({"span": spans, "data": tf.data.Dataset.from_tensors(data).repeat()})
+    span = tf.data.Dataset.from_tensor_slices({name: np.asarray(n, index_type()) for name, n in span.items()})
+    constant = {name: tf.data.Dataset.from_tensors(part).repeat() for name, part in (("sizes", sizes), ("data", data))}
     options = tf.data.Options()
     options.experimental_optimization.apply_default_optimizations = False
     options.autotune.enabled = False
-    return chunks.repeat().with_options(options)
+    return tf.data.Dataset.zip({"span": span, **constant}).repeat().with_options(options)
 
 
 def assign(state, order, rest, done):
     """Set the variables of a `tensorflow.ChunkState` for an epoch."""
     if not len(order):  # XLA compiles no gather from nothing, even if it is never done
-        order = np.zeros((1, 1), "int32")
+        order = np.zeros((1, order.shape[1]), "int32")
     state.order.assign(order.astype(index_type()))
     state.rest.assign(rest.astype(index_type()))
     state.done.assign(done)

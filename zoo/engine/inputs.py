@@ -5,6 +5,7 @@
 yields batches passes it with every batch. Needs NumPy only, unless the samples are batches.
 """
 
+import contextlib
 import dataclasses
 import sys
 
@@ -67,16 +68,15 @@ class Samples:
 
     @property
     def batches(self):
-        """`x` where it is `Batches`, else None."""
+        """`x` where it yields batches, for Keras' own loop; else None."""
         return None if self.in_memory or isinstance(self.x, Stream) else self.x
 
     @property
     def ranks(self):
-        """The parts of a batch: the number of axes of each."""
+        """The number of axes of each part of a batch."""
         if self.batches is not None:
             return self.batches.ranks
-        parts = (self.y, self.sample_weight) if self.in_memory else (None, None)
-        return len(self.x.shape) + (not self.in_memory), *[None if part is None else part.ndim for part in parts]
+        return tuple(None if part is None else part.ndim for part in (self.x, self.y, self.sample_weight))
 
     @property
     def in_memory(self):
@@ -147,7 +147,7 @@ def take(
     batch_size = checks.positive_integer("batch_size", TRAINING_BATCH_SIZE if batch_size is None else batch_size)
     if class_weight is not None:
         _check_class_weight(class_weight, contract, sample_weight)
-    with _Naming(name):
+    with naming(name):
         if _is_batches(x):
             from zoo.engine.batches import Batches
 
@@ -203,8 +203,8 @@ def blocks(contract, x, y=None, sample_weight=None, *, target=True, labels="requ
     """
     samples = take(contract, x, y, sample_weight, target=target, labels=labels, steps_name=None, name=name)
     if isinstance(samples.x, Stream):
-        for images in samples.x.images().batch(size).as_numpy_iterator():
-            yield scaled(images), None, None
+        for pixels in samples.x.batches(size):
+            yield scaled(pixels), None, None
     elif not samples.in_memory:
         yield from samples.x
     elif not samples.pixels:
@@ -313,18 +313,15 @@ def class_weights(class_weight, y):
     return table[classes]
 
 
-class _Naming:
+@contextlib.contextmanager
+def naming(name):
     """Around checks of samples that are not called x: the message begins with what they are called."""
-
-    def __init__(self, name):
-        self._name = name
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, traceback):
-        if isinstance(error, DataError) and self._name != "x" and not str(error).startswith("In "):
-            raise DataError(f"In {self._name}: {error}") from error.__cause__
+    try:
+        yield
+    except DataError as error:
+        if name == "x" or str(error).startswith("In "):
+            raise
+        raise DataError(f"In {name}: {error}") from None
 
 
 def _is_batches(x):

@@ -1,6 +1,7 @@
 """Keras' own loop: for batches that come from elsewhere, and with every backend."""
 
 import contextlib
+import dataclasses
 import math
 
 import keras
@@ -8,6 +9,7 @@ import keras
 from zoo.core.errors import diverged
 from zoo.data.stream import Stream
 from zoo.engine import inputs
+from zoo.engine.batches import StreamBatches
 from zoo.engine.loop import functions
 from zoo.engine.steps import steps_per_call, whole_divisor
 
@@ -18,6 +20,7 @@ class KerasLoop:
     """A `loop.Loop` of plain `keras.Model.fit` and `evaluate`."""
 
     def fit(self, model, train, held_out, settings):
+        train, held_out = batched(train, settings.batch_size), batched(held_out, settings.validation_batch_size)
         steps = 1
         if keras.backend.backend() == "tensorflow":
             most = model.engine.steps_per_execution or _STEPS
@@ -40,6 +43,7 @@ class KerasLoop:
             )
 
     def evaluate(self, model, samples, settings):
+        samples = batched(samples, settings.batch_size)
         with functions(model, _ranks(samples)), reraising(samples):
             return keras.Model.evaluate(
                 model,
@@ -52,6 +56,7 @@ class KerasLoop:
 
     def predict(self, model, samples, settings):
         """Outputs for all samples, as `keras.Model.predict` returns them."""
+        samples = batched(samples, settings.batch_size)
         given = for_keras(samples, settings.batch_size)
         given = {name: given[name] for name in ("x", "batch_size") if name in given}
         with functions(model, _ranks(samples)), reraising(samples):
@@ -83,13 +88,15 @@ def reraising(*several):
         yield
 
 
+def batched(samples, batch_size):
+    """`Samples` with a `zoo.data.Stream` as batches, which Keras takes; None stays None."""
+    if samples is None or not isinstance(samples.x, Stream):
+        return samples
+    return dataclasses.replace(samples, x=StreamBatches(samples.x, batch_size))
+
+
 def for_keras(samples, batch_size):
     """`Samples` as arguments of Keras' `fit` and `evaluate`."""
-    if isinstance(samples.x, Stream):
-        import tensorflow as tf
-
-        batches = samples.x.images().batch(batch_size)
-        return {"x": batches.map(lambda x: (tf.cast(x, tf.float32) / 255.0,)).prefetch(tf.data.AUTOTUNE)}
     if samples.batches is not None:
         return {"x": samples.batches.data}
     x, y, sample_weight = samples.x, samples.y, samples.sample_weight
@@ -103,9 +110,7 @@ def validation_for_keras(samples, batch_size):
     if samples is None:
         return None
     given = for_keras(samples, batch_size)
-    if samples.batches is not None or "y" not in given:
-        return given["x"]
-    return tuple(given[name] for name in ("x", "y", "sample_weight"))
+    return given["x"] if len(given) == 1 else tuple(given[name] for name in ("x", "y", "sample_weight"))
 
 
 def _ranks(*several):

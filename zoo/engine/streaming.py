@@ -5,10 +5,11 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from zoo.engine.in_memory import assign, chunk_ends, index_type
+from zoo.engine.batches import KeepsFailure
+from zoo.engine.in_memory import assign, chunk_ends, index_type, sizes
 
 
-class StreamChunks:
+class StreamChunks(KeepsFailure):
     """The same as `in_memory.ArrayChunks`, of a `zoo.data.Stream`: every chunk contains its own samples.
 
     While one chunk is computed, the next is read. Memory holds these, and the stream's own buffers.
@@ -21,20 +22,24 @@ class StreamChunks:
         shuffle: another order in every epoch, from NumPy's global random state at this moment.
     """
 
-    ranks = "stream"
-
     def __init__(self, state, stream, *, batch_size, length, shuffle=False):
         self._state, self._stream, self._batch_size, self._length = state, stream, batch_size, length
         self._seed = int(np.random.randint(2**31)) if shuffle else None
         full, self._rest = divmod(len(stream), batch_size)
         self.steps = full + bool(self._rest)
         self.ends = chunk_ends(self.steps, length)
-        self.ranks = "stream", bool(self._rest)
+        self.ranks = "stream", batch_size, self._rest
+        self._sizes = sizes(batch_size, self._rest)
         number = tf.TensorSpec((), index_type())
         span = dict.fromkeys(["begin", "end", "first", *["last"][: self._rest]], number)
         pixels = tf.TensorSpec((length * batch_size, math.prod(stream.shape)), "uint8")
         chunks = tf.data.Dataset.from_generator(
-            self._chunks, output_signature={"span": span, "data": {"pixels": pixels}}
+            self._chunks,
+            output_signature={
+                "span": span,
+                "sizes": {name: tf.TensorSpec(size.shape, size.dtype) for name, size in self._sizes.items()},
+                "data": {"pixels": pixels},
+            },
         )
         self.dataset = chunks.prefetch(1)
         self.begin()
@@ -57,14 +62,14 @@ class StreamChunks:
     def _chunks(self):
         """All chunks of all epochs, one after the other."""
         epoch, done = self._first, self._done
-        while True:
-            yield from self._epoch(epoch, done)
-            epoch, done = epoch + 1, 0
+        with self.keeping():
+            while True:
+                yield from self._epoch(epoch, done)
+                epoch, done = epoch + 1, 0
 
     def _epoch(self, epoch, done):
         seed = None if self._seed is None else int(np.random.default_rng((self._seed, epoch)).integers(2**31))
-        images = self._stream.images(seed).skip(done * self._batch_size)
-        batches = images.batch(self._batch_size).prefetch(self._length).as_numpy_iterator()
+        batches = self._stream.batches(self._batch_size, seed, done * self._batch_size)
         for number, end in enumerate(self.ends):
             first = max(number * self._length, min(done, end))
             # Always of the same size, so that one program serves all chunks.
@@ -77,4 +82,5 @@ class StreamChunks:
             span = {"begin": 0, "end": taken // self._batch_size, "first": first}
             if self._rest:
                 span["last"] = int(end == self.steps)
-            yield {"span": {name: np.asarray(n, index_type()) for name, n in span.items()}, "data": {"pixels": pixels}}
+            span = {name: np.asarray(number, index_type()) for name, number in span.items()}
+            yield {"span": span, "sizes": self._sizes, "data": {"pixels": pixels}}

@@ -55,11 +55,10 @@ class CompiledLoop:
             model, settings.callbacks, settings.batch_size, math.ceil(train.count / settings.batch_size)
         )
         train = _chunks(model, "train", train, settings.batch_size, length, shuffle=settings.shuffle)
-        test, reraising = None, contextlib.nullcontext()
-        validation_steps = settings.validation_steps
+        test, validation_steps = None, settings.validation_steps
         if held_out is None or held_out.batches is not None or validation_steps:
+            held_out = keras_default.batched(held_out, settings.validation_batch_size)
             validation_data = keras_default.validation_for_keras(held_out, settings.validation_batch_size)
-            reraising = keras_default.reraising(held_out)
         else:
             test = _chunks(model, "test", held_out, settings.validation_batch_size, length)
             validation_data, validation_steps = test.dataset, len(test.ends)
@@ -78,7 +77,7 @@ class CompiledLoop:
         before, model.engine.progress = model.engine.progress, callbacks
         key = (train.ranks, test.ranks if test else held_out and held_out.ranks)
         try:
-            with functions(model, key), reraising:
+            with functions(model, key), keras_default.reraising(held_out), _reraising(train, test):
                 return keras.Model.fit(
                     model,
                     train.dataset,
@@ -109,7 +108,7 @@ class CompiledLoop:
             epochs=1,
             steps=test.steps,
         )
-        with functions(model, test.ranks):
+        with functions(model, test.ranks), _reraising(test):
             return keras.Model.evaluate(
                 model,
                 test.dataset,
@@ -184,9 +183,11 @@ def run_chunk(model, step, chunk):
         dict of metrics, as `step` returns them.
     """
     state = getattr(model.engine.chunks, "train" if step.__name__ == "train_step" else "test")
-    shape, data, span = model.contract.shape, chunk["data"], chunk["span"]
+    shape, data, span, sizes = model.contract.shape, chunk["data"], chunk["span"], chunk["sizes"]
 
-    def loop(order, begin, end, failed):
+    def loop(order, size, begin, end, failed):
+        order = tf.ensure_shape(order.read_value(), (None, size.shape[0]))
+
         def body(i, failed):
             logs = step(_batch(data, order[i], shape))
             return i + 1, tf.where(tf.math.is_finite(logs["loss"]), failed, span["first"] + i)
@@ -195,11 +196,10 @@ def run_chunk(model, step, chunk):
             1
         ]
 
-    order = state.order.read_value()
     begin, none = tf.maximum(span["begin"], state.done), tf.constant(-1, span["begin"].dtype)
-    failed = loop(order, begin, span["end"], none)
+    failed = loop(state.order, sizes["step"], begin, span["end"], none)
     if "last" in span:  # 1 in the last chunk of an epoch, else 0
-        rest = loop(state.rest.read_value(), tf.zeros_like(begin), span["last"], failed)
+        rest = loop(state.rest, sizes["last"], tf.zeros_like(begin), span["last"], failed)
         failed = tf.where((failed < 0) & (rest >= 0), span["end"] + span["first"], failed)
     state.failed.assign(failed)
     return model.get_metrics_result()
@@ -212,7 +212,7 @@ def _batch(data, indices, shape):
         if name not in data:
             return None
         rows = tf.gather(data[name], indices)
-        return tf.reshape(rows, (-1, *inner)) if inner else rows
+        return tf.reshape(rows, (-1 if indices.shape[0] is None else indices.shape[0], *inner)) if inner else rows
 
     x = gather("x", *shape)
     if x is None:
@@ -229,6 +229,16 @@ def _chunks(model, kind, samples, batch_size, length, *, shuffle=False):
         length = max(1, min(length, int(_STREAMED_BYTES / (batch_size * math.prod(samples.x.shape)))))
         return StreamChunks(state, samples.x, batch_size=batch_size, length=length, shuffle=shuffle)
     return ArrayChunks(state, samples, batch_size=batch_size, length=length, shuffle=shuffle, xla=model.jit_compile)
+
+
+@contextlib.contextmanager
+def _reraising(*several):
+    """Around Keras: what reading a stream raised, as it was."""
+    with contextlib.ExitStack() as stack:
+        for chunks in several:
+            if isinstance(chunks, StreamChunks):
+                stack.enter_context(chunks.reraising())
+        yield
 
 
 class _States:
