@@ -1,3 +1,4 @@
+import inspect
 import json
 import subprocess
 import sys
@@ -44,6 +45,31 @@ def test_functions_win_over_modules_of_the_same_name():
 def test_unknown_attribute():
     with pytest.raises(AttributeError, match="module 'zoo' has no attribute 'lod'"):
         _ = zoo.lod
+
+
+def test_the_names_are_those_of_the_stub():
+    """Type checkers read zoo/__init__.pyi, which is also what `zoo` imports from."""
+    assert sorted(NAMES) == sorted(set(zoo.__all__) - {"data"})
+
+
+def _functions(value):
+    """Public functions: `value` itself, the methods of a class, the functions and classes of a module."""
+    if inspect.isfunction(value):
+        yield value
+    elif inspect.isclass(value):
+        yield from (f for name, f in vars(value).items() if inspect.isfunction(f) and name[0] != "_")
+    elif inspect.ismodule(value):
+        for name in getattr(value, "__all__", ()):
+            yield from _functions(getattr(value, name))
+
+
+@pytest.mark.parametrize("name", zoo.__all__)
+def test_public_functions_are_annotated(name):
+    for function in _functions(getattr(zoo, name)):
+        signature = inspect.signature(function)
+        untyped = [p.name for p in signature.parameters.values() if p.annotation is p.empty and p.name != "self"]
+        assert not untyped, f"{function.__qualname__}: {untyped}"
+        assert signature.return_annotation is not signature.empty, function.__qualname__
 
 
 @pytest.mark.parametrize("error", ZooError.__subclasses__())

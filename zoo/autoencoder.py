@@ -2,6 +2,8 @@
 
 import json
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -56,14 +58,22 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
     role = "autoencoder"
     pretrained_loss: str | None = None
 
-    def __init__(self, encoder, decoder, *, corruption=(), sparsity=None, name=None):
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        *,
+        corruption: Sequence[corruptions.Corruption] = (),
+        sparsity: sparsities.Sparsity | None = None,
+        name: str | None = None,
+    ) -> None:
         precision.check()
         super().__init__(name=name)
         self.encoder = Encoder.of(encoder)
         self.decoder = Decoder.of(decoder)
         self.corruption = list(corruption)
         self.sparsity = sparsity
-        self._config_json = None
+        self._config_json: str | None = None
         self.built = True  # Its parts are functional models, which have their weights from the start.
         if isinstance(self.encoder, Encoder) and self.encoder.unit_range is None:
             self.encoder.unit_range = self.unit_range
@@ -71,30 +81,30 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
     # Shape and config
 
     @property
-    def input_shape(self):
+    def input_shape(self) -> tuple[int, ...]:
         """Shape of one sample, without the batch axis."""
         return tuple(self.encoder.input_shape[1:])
 
     @property
-    def latent_shape(self):
+    def latent_shape(self) -> tuple[int, ...]:
         """Shape of one sample's latent features."""
         return tuple(self.encoder.output_shape[1:])
 
     @property
-    def unit_range(self):
+    def unit_range(self) -> bool:
         """Whether samples must lie in [0, 1], because the output activation is a sigmoid."""
         return next(_activations(self.decoder), None) is keras.activations.sigmoid
 
     @property
-    def contract(self):
+    def contract(self) -> inputs.Contract:
         """`zoo.engine.inputs.Contract`: what samples and targets must be."""
         return inputs.Contract(self.input_shape, self.encoder.inputs[0].dtype, self.unit_range)
 
-    def set_config(self, config):
+    def set_config(self, config: dict[str, Any]) -> None:
         """Set the JSON config that `get_config` returns; the family builders call this."""
         self._config_json = json.dumps(config)  # Keras would wrap and track a dictionary
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The JSON dictionary ``{"family": ..., **arguments}`` from which `zoo.from_config` rebuilds this model.
 
         A model that no family built has the family "wrapped", whose arguments are Keras' own configs of the two parts.
@@ -123,7 +133,7 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
         return plain({**config, "name": self.name}, "This Autoencoder")
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> "Autoencoder":
         """A model from `get_config()`, as Keras calls it for a ``.keras`` file.
 
         Unlike `zoo.from_config`, it takes every layer that Keras itself would load from such a file.
@@ -141,13 +151,13 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
             name=config.get("name"),
         )
 
-    def save_assets(self, directory):
+    def save_assets(self, directory: str) -> None:
         """Write into a ``.keras`` file what is known about the weights, but is no argument of the family."""
         origin = {"trained_on": getattr(self.encoder, "trained_on", None), "loss": self.pretrained_loss}
         if any(origin.values()):
             (pathlib.Path(directory) / _ORIGIN).write_text(json.dumps(origin), encoding="utf-8")
 
-    def load_assets(self, directory):
+    def load_assets(self, directory: str) -> None:
         """Read what `save_assets` wrote."""
         file = pathlib.Path(directory) / _ORIGIN
         if file.is_file():
@@ -157,10 +167,10 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
 
     # Keras' model
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         """Nothing to do: encoder and decoder are built."""
 
-    def call(self, x, training=False):
+    def call(self, x: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
         """Reconstruction of `x`, (batch, *input_shape); of a corrupted copy of `x` if `training`."""
         for corruption in self.corruption:
             x = corruption(x, training=training)
@@ -171,10 +181,10 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
             self.add_loss(penalty)
         return self.decoder(latent, training=training)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape
 
-    def compile(self, optimizer="auto", loss="auto", **keras_arguments):
+    def compile(self, optimizer: Any = "auto", loss: Any = "auto", **keras_arguments: Any) -> None:
         """`keras.Model.compile` with XLA and an automatic chunk length as defaults.
 
         Args:
@@ -192,18 +202,29 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
             loss = self.pretrained_loss or "mse"
         super().compile(optimizer=optimizer, loss=loss, **keras_arguments)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
         """The compiled loss with the clean input as target, plus the sparsity penalty."""
         y = x if y is None else y
         if sample_weight is not None:
             sample_weight = weights.for_loss(self.loss, y, y_pred, sample_weight)
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """The compiled metrics with the clean input as target."""
         return super().compute_metrics(x, x if y is None else y, y_pred, sample_weight)
 
-    def fit(self, x=None, y=None, batch_size=None, epochs=1, *, validation_data=None, **keras_arguments):
+    def fit(  # type: ignore[override]  # the rest is as for Keras
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        *,
+        validation_data: Any = None,
+        **keras_arguments: Any,
+    ) -> keras.callbacks.History:
         """`keras.Model.fit` on samples alone: the target is the clean input.
 
         A model that is not compiled is compiled with the defaults of `compile`, which suit new models and, being
@@ -230,14 +251,16 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
         self._compile_once()
         return super().fit(x, y, batch_size, epochs, validation_data=validation_data, **keras_arguments)
 
-    def evaluate(self, x=None, y=None, batch_size=None, **keras_arguments):
+    def evaluate(  # type: ignore[override]  # the rest is as for Keras
+        self, x: Any = None, y: Any = None, batch_size: int | None = None, **keras_arguments: Any
+    ) -> Any:
         """`keras.Model.evaluate` on samples alone, in any of the forms that `fit` takes."""
         self._compile_once()
         return super().evaluate(x, y, batch_size, **keras_arguments)
 
     # The zoo's verbs
 
-    def encode(self, x, batch_size=BATCH_SIZE):
+    def encode(self, x: Any, batch_size: int = BATCH_SIZE) -> np.ndarray:
         """Latent features, float32 (samples, *latent_shape), of samples in any form that `fit` takes.
 
         Samples may leave [0, 1], as noise does, here and in `reconstruct` and `predict`; pixels from 0 to 255 may not.
@@ -245,16 +268,16 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
         blocks = inputs.blocks(self.contract, x, target=False, labels="dropped")
         return np.concatenate([forward(self.encoder, block, batch_size) for block, _, _ in blocks])
 
-    def decode(self, latent, batch_size=BATCH_SIZE):
+    def decode(self, latent: Any, batch_size: int = BATCH_SIZE) -> np.ndarray:
         """Reconstructions from latent features: (samples, *latent_shape) to float32 (samples, *input_shape)."""
         latent = checks.images(latent, self.latent_shape, unit_range=False, name="latent")
         return forward(self.decoder, latent, batch_size)
 
-    def reconstruct(self, x, batch_size=BATCH_SIZE):
+    def reconstruct(self, x: Any, batch_size: int = BATCH_SIZE) -> np.ndarray:
         """Reconstructions of samples in any form that `fit` takes, never corrupted: float32 (samples, *input_shape)."""
         return self.decode(self.encode(x, batch_size), batch_size)
 
-    def reconstruction_error(self, x, batch_size=BATCH_SIZE):
+    def reconstruction_error(self, x: Any, batch_size: int = BATCH_SIZE) -> np.ndarray:
         """Anomaly score: the mean squared error of each sample over its elements, float32 (samples,).
 
         Source: Michelucci, arXiv 2201.03898, section "Anomaly Detection"; divided by the number of elements, as the

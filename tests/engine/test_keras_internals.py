@@ -32,7 +32,12 @@ def _private_names():
 
 
 def _used(file, private):
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    own |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
+    if not str(file).endswith(_FILE):
+        private = private - own
+    for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and node.attr in private:
             yield node.attr
         elif isinstance(node, ast.Constant) and node.value in private:

@@ -12,6 +12,8 @@ TensorFlow Datasets is asked for it.
 
 import os
 import pathlib
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,7 +28,13 @@ _SPLITS = ("train", "test", "all")
 _SHARE_OF_MEMORY = 0.25  # of what is free; larger datasets are streamed
 
 
-def load(dataset, split="train", *, shape=None, stream=False):
+def load(
+    dataset: Any,
+    split: str = "train",
+    *,
+    shape: Sequence[int] | None = None,
+    stream: bool | Literal["auto"] = False,
+) -> Source | Stream:
     """Load one split of a dataset.
 
     Args:
@@ -114,7 +122,7 @@ def _is_large(count, shape):
     return shape is not None and count * np.prod(shape) > _SHARE_OF_MEMORY * psutil.virtual_memory().available
 
 
-def samples_like(shape, count):
+def samples_like(shape: Sequence[int], count: int) -> np.ndarray:
     """Real samples of any shape, for checks that need real data but no particular one: embedded handwritten digits.
 
     Args:
@@ -124,7 +132,9 @@ def samples_like(shape, count):
     Returns:
         float32 array (count, *shape) in [0, 1].
     """
-    images = load("digits", "all").images[:count]
+    from zoo.data.digits import load_digits
+
+    images = load_digits("all").images[:count]
     if len(shape) == 3:
         return resize(images, shape)
     length = int(np.prod(shape))

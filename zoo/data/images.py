@@ -1,6 +1,8 @@
 """One way to read an image file and one way to resize images, for every kind of data source."""
 
 import contextlib
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -74,7 +76,7 @@ def _pixels(image):
     return pixels[..., None] if grey else pixels
 
 
-def resize(images, shape, *, margin=0.0):
+def resize(images: Any, shape: Sequence[int], *, margin: float = 0.0) -> np.ndarray:
     """Resize a batch of images to `shape`, with antialiased bilinear interpolation.
 
     Each image is resized on its own, in float32 by Pillow: the result depends neither on the other images nor on the

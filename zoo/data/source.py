@@ -1,6 +1,8 @@
 """A zoo data source: samples in memory, with their labels and where they come from."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +36,7 @@ class Source:
     name: str = "array"
     split: str = "all"
     version: str = ""
-    class_names: tuple = ()
+    class_names: tuple[str, ...] = ()
 
     def __post_init__(self):
         images = np.asarray(self.images)
@@ -51,30 +53,30 @@ class Source:
             object.__setattr__(self, "labels", labels)
             object.__setattr__(self, "class_names", names or self.class_names)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.images)
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """Shape of one sample."""
         return tuple(self.images.shape[1:])
 
-    def pixels(self):
+    def pixels(self) -> np.ndarray:
         """The samples as float32; 8-bit pixels are divided by 255."""
         if self.images.dtype == np.uint8:
             return self.images.astype("float32") / np.float32(255)
         return self.images.astype("float32", copy=False)
 
-    def subset(self, indices):
+    def subset(self, indices: Any) -> "Source":
         """The samples at `indices` (anything that indexes an array), as a Source."""
         labels = None if self.labels is None else self.labels[indices]
         return dataclasses.replace(self, images=self.images[indices], labels=labels)
 
-    def part(self, begin, end):
+    def part(self, begin: int, end: int) -> "Source":
         """The samples from number `begin` up to `end`, as a Source that shares their memory."""
         return self.subset(slice(begin, end))
 
-    def resized(self, shape):
+    def resized(self, shape: Sequence[int]) -> "Source":
         """The samples brought to `shape` by `zoo.data.resize`; unchanged if they have it."""
         from zoo.data.images import resize
 

@@ -2,12 +2,17 @@
 
 import dataclasses
 import itertools
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zoo.core.errors import DataError
 from zoo.core.terminal import progress
 from zoo.data.source import Source
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 _BLOCK = 64
 
@@ -26,21 +31,21 @@ class Stream:
         >>> model.fit(stream, epochs=10, batch_size=256)
     """
 
-    stored: object
-    shape: tuple
+    stored: Any
+    shape: tuple[int, ...]
     name: str = "stream"
     split: str = "all"
     version: str = ""
-    class_names: tuple = ()
+    class_names: tuple[str, ...] = ()
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.stored)
 
-    def resized(self, shape):
+    def resized(self, shape: Sequence[int]) -> "Stream":
         """The stream with images brought to `shape`."""
         return dataclasses.replace(self, shape=tuple(shape))
 
-    def batches(self, batch_size, seed=None, skip=0):
+    def batches(self, batch_size: int, seed: int | None = None, skip: int = 0) -> Iterator[np.ndarray]:
         """Iterator of uint8 arrays (batch size, *shape), the last of which may be smaller; the next are read ahead.
 
         Args:
@@ -56,7 +61,7 @@ class Stream:
         while batch := [image for image, _ in itertools.islice(examples, batch_size)]:
             yield np.stack(batch)
 
-    def images(self, seed=None):
+    def images(self, seed: int | None = None) -> "tf.data.Dataset":
         """`batches` as a tf.data.Dataset of single uint8 images."""
         import tensorflow as tf
 
@@ -65,12 +70,12 @@ class Stream:
         )
         return blocks.unbatch().apply(tf.data.experimental.assert_cardinality(len(self)))
 
-    def head(self, samples):
+    def head(self, samples: int) -> Source:
         """The first `samples` of the stream, in memory, as a `Source`."""
         about = {name: getattr(self, name) for name in ("name", "split", "version", "class_names")}
         return read(self.stored.part(0, min(samples, len(self))), self.shape, **about)
 
-    def part(self, begin, end):
+    def part(self, begin: int, end: int) -> "Stream":
         """The images from number `begin` up to `end`, as a Stream."""
         return dataclasses.replace(self, stored=self.stored.part(begin, end))
 

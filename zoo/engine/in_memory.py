@@ -100,6 +100,8 @@ def chunk_dataset(begins, ends, full, data):
 
 def assign(state, order, rest, done):
     """Set the variables of a `tensorflow.ChunkState` for an epoch."""
+    if not len(order):  # XLA compiles no gather from nothing, even if it is never done
+        order = np.zeros((1, 1), "int32")
     state.order.assign(order.astype(index_type()))
     state.rest.assign(rest.astype(index_type()))
     state.done.assign(done)

@@ -144,6 +144,7 @@ def take(
         ((1438, 8, 8, 1), 1438)
     """
     options = {"target": target, "labels": labels}
+    batch_size = checks.positive_integer("batch_size", TRAINING_BATCH_SIZE if batch_size is None else batch_size)
     if class_weight is not None:
         _check_class_weight(class_weight, contract, sample_weight)
     with _Naming(name):
@@ -152,7 +153,7 @@ def take(
 
             if y is not None or sample_weight is not None:
                 raise DataError("x yields batches, which contain targets and weights: leave y and sample_weight out.")
-            batches = Batches(x, contract, batch_size or TRAINING_BATCH_SIZE, class_weight, name, options)
+            batches = Batches(x, contract, batch_size, class_weight, name, options)
             if batches.endless and not steps:
                 remedy = f"{steps_name}, or a finite part of it" if steps_name else "a finite part of it"
                 raise DataError(f"x is endless: pass {remedy}, such as dataset.take(100).")

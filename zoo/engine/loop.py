@@ -10,6 +10,7 @@ The samples pass `inputs.take`; then one of two loops runs them through Keras' o
 
 import contextlib
 import dataclasses
+import math
 from typing import Any, Protocol
 
 import keras
@@ -174,7 +175,10 @@ class Trainer:
         validation_freq=1,
     ):
         """`keras.Model.fit` on samples in any of the forms of `inputs.take`."""
-        batch_size = checks.positive_integer("batch_size", batch_size or TRAINING_BATCH_SIZE)
+        train = inputs.take(
+            self.contract, x, y, sample_weight, class_weight=class_weight, batch_size=batch_size, steps=steps_per_epoch
+        )
+        batch_size = _batch_size(batch_size, train, steps_per_epoch)
         settings = Settings(
             batch_size,
             checks.positive_integer("validation_batch_size", validation_batch_size or batch_size),
@@ -184,9 +188,6 @@ class Trainer:
             validation_steps,
             verbose,
             {"epochs": epochs, "initial_epoch": initial_epoch, "validation_freq": validation_freq},
-        )
-        train = inputs.take(
-            self.contract, x, y, sample_weight, class_weight=class_weight, batch_size=batch_size, steps=steps_per_epoch
         )
         held_out = None
         if validation_data is not None:
@@ -222,16 +223,15 @@ class Trainer:
             return super().evaluate(
                 x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict, **keras_arguments
             )
-        batch_size = checks.positive_integer("batch_size", batch_size or TRAINING_BATCH_SIZE)
+        samples = inputs.take(
+            self.contract, x, y, sample_weight, batch_size=batch_size, steps=steps, steps_name="steps"
+        )
         settings = Settings(
-            batch_size,
+            _batch_size(batch_size, samples, steps),
             callbacks=_listed(callbacks),
             steps=steps,
             verbose=verbose,
             keras={"return_dict": return_dict, **keras_arguments},
-        )
-        samples = inputs.take(
-            self.contract, x, y, sample_weight, batch_size=batch_size, steps=steps, steps_name="steps"
         )
         return self._loop(samples, settings).evaluate(self, samples, settings)
 
@@ -239,7 +239,6 @@ class Trainer:
         """`keras.Model.predict` on samples in any of the forms that `fit` takes; floats of any precision as float32."""
         from zoo.engine.keras_default import KerasLoop
 
-        batch_size = checks.positive_integer("batch_size", batch_size or TRAINING_BATCH_SIZE)
         samples = inputs.take(
             self.contract,
             x,
@@ -249,6 +248,7 @@ class Trainer:
             steps=steps,
             steps_name="steps",
         )
+        batch_size = _batch_size(batch_size, samples, steps)
         settings = Settings(batch_size, callbacks=_listed(callbacks), steps=steps, verbose=verbose)
         outputs = KerasLoop().predict(self, samples, settings)
         return outputs if outputs.dtype.kind in "iub" else outputs.astype("float32", copy=False)
@@ -297,6 +297,13 @@ class Trainer:
         from zoo.engine.keras_default import KerasLoop
 
         return KerasLoop()
+
+
+def _batch_size(given, samples, steps):
+    """As given; else so large that arrays are `steps` batches, as Keras has it, or 32."""
+    if given is None and steps and samples.in_memory:
+        return math.ceil(samples.count / steps)
+    return checks.positive_integer("batch_size", TRAINING_BATCH_SIZE if given is None else given)
 
 
 def _listed(callbacks):

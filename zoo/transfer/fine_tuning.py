@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -22,25 +23,25 @@ _HEADS = ("gradient", "discriminant", "regression", "auto")
 
 def fine_tune(
     classifier: Classifier,
-    x,
-    y=None,
+    x: Any,
+    y: Any = None,
     *,
     head: str = "gradient",
     head_epochs: int = 60,
     epochs: int = 20,
-    learning_rate=None,
-    head_learning_rate=None,
+    learning_rate: float | keras.optimizers.schedules.LearningRateSchedule | None = None,
+    head_learning_rate: float | keras.optimizers.schedules.LearningRateSchedule | None = None,
     batch_size: int = TRAINING_BATCH_SIZE,
-    augmentation=None,
+    augmentation: Any = None,
     copies: int = 10,
-    sample_weight=None,
+    sample_weight: Any = None,
     class_weight: dict[int, float] | None = None,
-    validation_data=None,
+    validation_data: Any = None,
     validation_split: float = 0.0,
     validation_batch_size: int | None = None,
     validation_steps: int | None = None,
     validation_freq: int | Sequence[int] = 1,
-    callbacks=None,
+    callbacks: Sequence[keras.callbacks.Callback] | None = None,
     shuffle: bool = True,
     steps_per_epoch: int | None = None,
     verbose: str | int = "auto",

@@ -44,7 +44,9 @@ def freeze(model: keras.Model) -> keras.Model:
     return recompile(model, optimizer)
 
 
-def unfreeze(model: keras.Model, learning_rate=None) -> keras.Model:
+def unfreeze(
+    model: keras.Model, learning_rate: float | keras.optimizers.schedules.LearningRateSchedule | None = None
+) -> keras.Model:
     """Make the encoder of a model trainable again, and recompile: same loss and metrics, a fresh optimizer.
 
     This undoes `freeze`, ``freeze_encoder=True`` and ``encoder.trainable = False``. A layer that was frozen on its own
