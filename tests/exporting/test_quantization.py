@@ -139,7 +139,9 @@ def test_signatures_share_their_weights(model, exported, tmp_path, quantization)
     bytes_per_weight = 1 if quantization else 4
     # One kernel of the encoder, one of the decoder.
     assert _weights(path, 784 * 64 * bytes_per_weight) == [784 * 64 * bytes_per_weight] * 2
-    assert path.stat().st_size < model.count_params() * bytes_per_weight + 31_000
+    # "decode" is calibrated on Keras' latent features: if a last bit differs, its largest bias has scales of its own.
+    own_scales = 8 * 784 if quantization else 0
+    assert path.stat().st_size < model.count_params() * bytes_per_weight + 31_000 + own_scales
 
 
 def test_signatures_share_a_normalised_linear_latent_layer(digits, tmp_path):
