@@ -329,11 +329,6 @@ class TestSourcesAndStreams:
     def test_wrong(self, source, stream, model, classifier, x, y):
         pixels, images = source.pixels(), source.images
         _assert_refused(
-            _losses(classifier, (pixels, y)),
-            lambda: zoo.data.Source(images, np.array([f"digit {label}" for label in y])),
-            r"y must hold one int label from 0 to 9 .* Number the names of classes with .*",
-        )
-        _assert_refused(
             _losses(classifier, (pixels, y)), lambda: zoo.data.Source(images), "Labels are missing: .* Received None."
         )
         _assert_refused(_losses(classifier, (pixels, y)), lambda: stream, "A stream gives images without labels: .*")
@@ -349,8 +344,8 @@ class TestSourcesAndStreams:
 
     def test_a_classifier_of_raw_pixels(self, source, x, y):
         inputs = keras.Input((8, 8, 1), dtype="uint8")
-        outputs = keras.layers.Dense(10, "softmax")(keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(inputs)))
-        raw = Classifier(inputs, outputs)
+        encoder = keras.Sequential([inputs, keras.layers.Rescaling(1 / 255), keras.layers.Flatten()])
+        raw = Classifier(inputs, keras.layers.Dense(10, "softmax")(encoder(inputs)))
         raw.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy", jit_compile=False)
         expected = _entropy(raw, source.images, y).mean()
         for given in (source, {"image": source.images, "label": y}, _BATCHED["dataset"](source.images, y)):

@@ -183,11 +183,22 @@ class Batches(KeepsFailure):
             return tuple(results)
 
         dataset = dataset.map(checked)
-        if cardinality == tf.data.UNKNOWN_CARDINALITY:
-            with self.reraising():
+        if cardinality == tf.data.UNKNOWN_CARDINALITY or not self._has_labels(specs[1]):
+            with self.reraising():  # a check of the first batch says more than Keras would
                 if next(dataset.take(1).as_numpy_iterator(), None) is None:
                     raise self._empty()
         self.data = dataset.prefetch(tf.data.AUTOTUNE)
+
+    def _has_labels(self, spec):
+        """Whether labels of this spec of a dataset, or none, may be what the model takes; else no batch is."""
+        if self.contract.classes is None or self.options["labels"] != "required":
+            return True
+        try:
+            shape = None if spec is None else [size or 1 for size in spec.shape]
+            inputs.labels_for(self.contract, None if spec is None else np.zeros(shape, spec.dtype.as_numpy_dtype))
+        except DataError:
+            return False
+        return True
 
     def _outputs(self, x, y, sample_weight):
         """(dtype, shape of a sample) of each part of a checked batch, from the specs of a dataset's."""

@@ -104,12 +104,15 @@ def _dataset(begins, ends, sizes, data):
 
 
 def assign(state, order, rest, done):
-    """Set the variables of a `tensorflow.ChunkState` for an epoch."""
+    """Set the variables of a `tensorflow.ChunkState` for an epoch; those that change, since each takes its time."""
     if not len(order):  # XLA compiles no gather from nothing, even if it is never done
         order = np.zeros((1, order.shape[1]), "int32")
     state.order.assign(order.astype(index_type()))
-    state.rest.assign(rest.astype(index_type()))
-    state.done.assign(done)
+    if rest.size:
+        state.rest.assign(rest.astype(index_type()))
+    if done != state.assigned_done:
+        state.done.assign(done)
+        state.assigned_done = done
 
 
 def index_type():

@@ -261,7 +261,7 @@ def check(x, y, sample_weight, contract, *, target=True, labels="required", give
             raise DataError(f"{name} must have one entry per sample. Received {len(x)} samples and {entries} entries.")
     if labels == "required":
         if not autoencoder:
-            y = _labels(y, contract)
+            y = labels_for(contract, y)
         elif y is not None:
             y = checks.images(y, contract.shape, unit_range=contract.unit_range, name="y")
     if sample_weight is not None:
@@ -368,8 +368,8 @@ def refuse_target(y, contract):
     )
 
 
-def _labels(y, contract):
-    """`y` as the classifier's loss takes it."""
+def labels_for(contract, y):
+    """`y` as a classifier's loss takes it, or `DataError`."""
     classes = contract.classes
     if y is None:
         raise DataError("Labels are missing: expected y, int class labels (samples,). Received None.")

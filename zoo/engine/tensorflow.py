@@ -19,7 +19,7 @@ import tensorflow as tf
 from zoo.core.errors import diverged
 from zoo.data.stream import Stream
 from zoo.engine import keras_default
-from zoo.engine.in_memory import ArrayChunks
+from zoo.engine.in_memory import ArrayChunks, index_type
 from zoo.engine.loop import functions
 from zoo.engine.steps import steps_per_call
 from zoo.engine.streaming import StreamChunks
@@ -38,12 +38,12 @@ class ChunkState:
     """
 
     def __init__(self):
-        # TensorFlow keeps no int32 variables on a GPU.
-        index = tf.int64 if tf.config.list_logical_devices("GPU") else tf.int32
+        index = index_type()
         matrix = {"shape": tf.TensorShape([None, None]), "trainable": False}
         self.order = tf.Variable(tf.zeros((1, 1), index), **matrix)
         self.rest = tf.Variable(tf.zeros((1, 1), index), **matrix)
         self.done = tf.Variable(tf.zeros((), index), trainable=False)
+        self.assigned_done = 0
         self.failed = tf.Variable(tf.zeros((), index), trainable=False)
 
 
