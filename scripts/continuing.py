@@ -114,8 +114,10 @@ def page(measured):
         own = defaults.get((name, "own"))
         cells.append(", ".join(f"{c:+.1%}" for c in changes(own, "own", "clean")) if own and own["clean"] else "")
         rows.append(cells)
+    missing = [name for name in zoo.list_pretrained() if (name, "own") not in defaults]
     lines += [
         *_summary(defaults),
+        *([f"- Not measured yet: {', '.join(missing)}."] if missing else []),
         "",
         markdown_table(
             ["model", "own", "1", "5", "digits", "1", "5", "own after 5 on digits", "clean own, of denoisers"], rows
@@ -189,7 +191,7 @@ def main(names, report):
                 file.write(json.dumps(result) + "\n")
             click.echo(f"{', '.join(cell)}: {', '.join(f'{c:+.2%}' for c in changes(result, cell[1]))}")
     with files.replacing(PAGE) as file:
-        file.write_text(page(known()), encoding="utf-8")
+        file.write(page(known()).encode())
 
 
 if __name__ == "__main__":

@@ -69,6 +69,11 @@ def test_a_loaded_model_may_be_trained_like_a_new_one(framed):
     assert not any(np.array_equal(a, b) for a, b in zip(statistics, model.non_trainable_weights, strict=True))
 
 
+def test_a_denoiser_over_a_pretrained_model_is_pretrained():
+    assert zoo.denoising(zoo.load("mnist-feed-forward-8"), zoo.corruption.Gaussian(0.1)).pretrained_loss is not None
+    assert zoo.denoising(zoo.feed_forward((8, 8, 1), 4), zoo.corruption.Gaussian(0.1)).pretrained_loss is None
+
+
 @pytest.mark.filterwarnings("ignore:Skipping variable loading")  # of an optimizer that has taken no step
 @pytest.mark.parametrize("compiled", [False, True])
 def test_a_keras_file_keeps_it(compiled, tmp_path):

@@ -54,6 +54,8 @@ def family(function: Callable[_Arguments, Autoencoder]) -> Callable[_Arguments, 
             raise ConfigError(f"Family {name!r} must return a zoo.Autoencoder. Received: {model!r}.")
         config = {key: _config_value(value, name, key) for key, value in bound.arguments.items()}
         model.set_config({"family": name, **config})
+        for backbone in (value for value in bound.arguments.values() if isinstance(value, Autoencoder)):
+            model.pretrained_loss = backbone.pretrained_loss  # shares its weights
         return model
 
     registry.register(build)
