@@ -162,7 +162,7 @@ class TestCompiledObjects:
             change(plain)
             assert plain.loss is loss
             assert plain.jit_compile is False
-            assert plain.steps_per_execution == 2
+            assert plain.engine.steps_per_execution == 2
             found = plain.evaluate(x, y, verbose=0, return_dict=True)
             assert found == {name: pytest.approx(value, rel=1e-5) for name, value in expected.items()}
             assert float(metric.result()) == pytest.approx(found["largest"]), "the very object"

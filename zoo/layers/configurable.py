@@ -140,7 +140,7 @@ class Configurable(metaclass=_Checked):
             if key not in types[name].argument_names():
                 raise unknown_name(f"argument of {kind} {name!r}", key, types[name].argument_names())
         try:
-            inspect.signature(types[name]).bind(**arguments)
+            inspect.signature(types[name].__init__).bind(None, **arguments)
         except TypeError as error:
             raise ConfigError(f"{kind.capitalize()} {name!r}: {error}. Received: {description!r}.") from error
         return types[name](**arguments)
