@@ -22,8 +22,8 @@ _QUIET = {"verbose": 0}
 class Batches(keras.utils.PyDataset):
     """x, (x, y) or (x, y, sample_weight), by batches."""
 
-    def __init__(self, *arrays):
-        super().__init__()
+    def __init__(self, *arrays, **options):
+        super().__init__(**options)
         self.arrays = arrays
 
     def __len__(self):
@@ -474,6 +474,14 @@ class TestWeights:
 
 
 class TestMistakes:
+    def test_in_a_batch_that_another_thread_reads(self, model, x):
+        spoilt, message = _WRONG["NaN"][0](x), "In a batch of x: x holds NaN .* first at index 4"
+        np.testing.assert_allclose(
+            model.evaluate(Batches(x, workers=2), **_QUIET), model.reconstruction_error(x).mean(), rtol=1e-5
+        )
+        with pytest.raises(DataError, match=message):
+            model.evaluate(Batches(spoilt, workers=2), **_QUIET)
+
     def test_labels_as_targets(self, model, x, y):
         for labels in (y, list(y), y[:, None], keras.utils.to_categorical(y, 10)):
             with pytest.raises(DataError, match="Leave y out to reconstruct x; to learn labels, use zoo.classifier"):

@@ -38,9 +38,10 @@ class ArrayChunks:
         y = samples.y
         is_target = y is not None and y.shape[1:] == samples.x.shape[1:] and y.ndim > 1
         parts = {"pixels" if samples.pixels else "x": samples.x, "target" if is_target else "labels": y}
-        self.data = {name: _tensor(_flat(part), xla) for name, part in parts.items() if part is not None}
-        if samples.sample_weight is not None:
-            self.data["sample_weight"] = _tensor(samples.sample_weight, xla)
+        # With two axes, whose rows are gathered faster; these parts have the shape of the model's samples.
+        parts = {name: a if a is None or name == "labels" else a.reshape(len(a), -1) for name, a in parts.items()}
+        parts["sample_weight"] = samples.sample_weight
+        self.data = {name: _tensor(part, xla) for name, part in parts.items() if part is not None}
         self.ranks = tuple((name, part.dtype, part.shape.rank) for name, part in self.data.items()), batch_size, rest
         begins = [0, *self.ends[:-1]]
         ends = [min(end, full) for end in self.ends]
@@ -118,11 +119,6 @@ def assign(state, order, rest, done):
 def index_type():
     """The type of indices: TensorFlow keeps no int32 variables on a GPU."""
     return "int64" if tf.config.list_logical_devices("GPU") else "int32"
-
-
-def _flat(array):
-    """`array` with two axes at most, whose rows are gathered faster."""
-    return array.reshape(len(array), -1) if array.ndim > 1 else array
 
 
 def _tensor(array, xla):

@@ -9,7 +9,7 @@ import keras
 from zoo.core.errors import diverged
 from zoo.data.stream import Stream
 from zoo.engine import inputs
-from zoo.engine.batches import StreamBatches
+from zoo.engine.batches import KeepsFailure, StreamBatches
 from zoo.engine.loop import functions
 from zoo.engine.steps import steps_per_call, whole_divisor
 
@@ -80,11 +80,12 @@ class StopAtNaN(keras.callbacks.Callback):
 
 @contextlib.contextmanager
 def reraising(*several):
-    """Around Keras: what a check of a batch raised, as it was; of `Samples` or None."""
+    """Around Keras: what reading one of them raised, as it was; of `Samples`, chunks, or None."""
     with contextlib.ExitStack() as stack:
         for samples in several:
-            if samples is not None and samples.batches is not None:
-                stack.enter_context(samples.batches.reraising())
+            reader = getattr(samples, "batches", samples)
+            if isinstance(reader, KeepsFailure):
+                stack.enter_context(reader.reraising())
         yield
 
 

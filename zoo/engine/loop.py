@@ -65,14 +65,14 @@ class EngineState:
     Attributes:
         steps_per_execution: as the user asked for; None for automatic.
         functions: compiled functions of Keras by what they were traced for; see `functions`.
-        chunks: variables that the compiled chunks read, once there were any.
+        chunks: "train" and "test" to the variables that compiled chunks read, once there were any.
         progress: of the running training in chunks: `tensorflow.ChunkCallbacks`, or None.
     """
 
     def __init__(self, steps_per_execution=None):
         self.steps_per_execution = steps_per_execution
         self.functions = {}
-        self.chunks = None
+        self.chunks = {}
         self.progress = None
 
 

@@ -10,7 +10,6 @@ Keras' own `steps_per_execution` is 1 here; the user's number is the length of a
 captured, instead of reading them from the dataset, would be stale in the next `fit`, or mean another compilation.
 """
 
-import contextlib
 import math
 
 import keras
@@ -51,9 +50,7 @@ class CompiledLoop:
     """A `loop.Loop` in chunks."""
 
     def fit(self, model, train, held_out, settings):
-        length = steps_per_call(
-            model, settings.callbacks, settings.batch_size, math.ceil(train.count / settings.batch_size)
-        )
+        length = _length(model, train, settings)
         train = _chunks(model, "train", train, settings.batch_size, length, shuffle=settings.shuffle)
         test, validation_steps = None, settings.validation_steps
         if held_out is None or held_out.batches is not None or validation_steps:
@@ -77,7 +74,7 @@ class CompiledLoop:
         before, model.engine.progress = model.engine.progress, callbacks
         key = (train.ranks, test.ranks if test else held_out and held_out.ranks)
         try:
-            with functions(model, key), keras_default.reraising(held_out), _reraising(train, test):
+            with functions(model, key), keras_default.reraising(held_out, train, test):
                 return keras.Model.fit(
                     model,
                     train.dataset,
@@ -94,10 +91,7 @@ class CompiledLoop:
             model.engine.progress = before
 
     def evaluate(self, model, samples, settings):
-        length = steps_per_call(
-            model, settings.callbacks, settings.batch_size, math.ceil(samples.count / settings.batch_size)
-        )
-        test = _chunks(model, "test", samples, settings.batch_size, length)
+        test = _chunks(model, "test", samples, settings.batch_size, _length(model, samples, settings))
         callbacks = ChunkCallbacks(
             settings.callbacks,
             None,
@@ -108,7 +102,7 @@ class CompiledLoop:
             epochs=1,
             steps=test.steps,
         )
-        with functions(model, test.ranks), _reraising(test):
+        with functions(model, test.ranks), keras_default.reraising(test):
             return keras.Model.evaluate(
                 model,
                 test.dataset,
@@ -182,7 +176,7 @@ def run_chunk(model, step, chunk):
     Returns:
         dict of metrics, as `step` returns them.
     """
-    state = getattr(model.engine.chunks, "train" if step.__name__ == "train_step" else "test")
+    state = model.engine.chunks[step.__name__.removesuffix("_step")]
     shape, data, span, sizes = model.contract.shape, chunk["data"], chunk["span"], chunk["sizes"]
 
     def loop(order, size, begin, end, failed):
@@ -192,9 +186,11 @@ def run_chunk(model, step, chunk):
             logs = step(_batch(data, order[i], shape))
             return i + 1, tf.where(tf.math.is_finite(logs["loss"]), failed, span["first"] + i)
 
-        return tf.while_loop(lambda i, failed: (i < end) & (failed < 0), body, (begin, failed), parallel_iterations=1)[
-            1
-        ]
+        def goes_on(i, failed):
+            return (i < end) & (failed < 0)
+
+        _, failed = tf.while_loop(goes_on, body, (begin, failed), parallel_iterations=1)
+        return failed
 
     begin, none = tf.maximum(span["begin"], state.done), tf.constant(-1, span["begin"].dtype)
     failed = loop(state.order, sizes["step"], begin, span["end"], none)
@@ -221,26 +217,16 @@ def _batch(data, indices, shape):
     return x, gather("labels") if target is None else target, gather("sample_weight")
 
 
+def _length(model, samples, settings):
+    steps = math.ceil(samples.count / settings.batch_size)
+    return steps_per_call(model, settings.callbacks, settings.batch_size, steps)
+
+
 def _chunks(model, kind, samples, batch_size, length, *, shuffle=False):
-    if model.engine.chunks is None:
-        model.engine.chunks = _States()
-    state = getattr(model.engine.chunks, kind)
+    if kind not in model.engine.chunks:
+        model.engine.chunks[kind] = ChunkState()
+    state = model.engine.chunks[kind]
     if isinstance(samples.x, Stream):
         length = max(1, min(length, int(_STREAMED_BYTES / (batch_size * math.prod(samples.x.shape)))))
         return StreamChunks(state, samples.x, batch_size=batch_size, length=length, shuffle=shuffle)
     return ArrayChunks(state, samples, batch_size=batch_size, length=length, shuffle=shuffle, xla=model.jit_compile)
-
-
-@contextlib.contextmanager
-def _reraising(*several):
-    """Around Keras: what reading a stream raised, as it was."""
-    with contextlib.ExitStack() as stack:
-        for chunks in several:
-            if isinstance(chunks, StreamChunks):
-                stack.enter_context(chunks.reraising())
-        yield
-
-
-class _States:
-    def __init__(self):
-        self.train, self.test = ChunkState(), ChunkState()
