@@ -8,6 +8,7 @@ import keras
 import zoo
 
 _FILE = "engine/keras_internals.py"
+_PRIVATE_MODULES = ("keras.src", "tensorflow.python", "tensorflow.lite.python", "tensorflow.lite.tools")
 _CLASSES = (
     keras.Model,
     keras.Sequential,
@@ -42,7 +43,7 @@ def _used(file, private):
             yield node.attr
         elif isinstance(node, ast.Constant) and node.value in private:
             yield node.value
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("keras.src", "tensorflow.python")):
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(_PRIVATE_MODULES):
             yield node.module
 
 

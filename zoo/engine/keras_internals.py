@@ -1,4 +1,4 @@
-"""Every private name of Keras that the package uses, one function each, with the reason why."""
+"""Every private name of Keras and TensorFlow that the package uses, one function each, with the reason why."""
 
 import contextlib
 from typing import Any
@@ -84,3 +84,44 @@ def forget_resumed_epoch(model: keras.Model, begin: int) -> None:
     """Let `fit` begin at `begin` at the earliest: Keras keeps for ever where `BackupAndRestore` resumed a training."""
     if model._initial_epoch is not None and model._initial_epoch <= begin:
         model._initial_epoch = None
+
+
+def tflite_schema():
+    """The classes that a .tflite file consists of. TensorFlow has no public way to edit a file that it converted."""
+    from tensorflow.lite.python import schema_py_generated
+
+    return schema_py_generated
+
+
+def tflite_objects(content: bytes):
+    """A .tflite file as objects of these classes."""
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    return flatbuffer_utils.convert_bytearray_to_object(content)
+
+
+def tflite_operator_name(model, index: int) -> str:
+    """The name of a built-in operator of such a file, by its number there; the public interpreter lists none."""
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    return flatbuffer_utils.opcode_to_name(model, index)
+
+
+def tflite_calibrated(converter) -> bytes:
+    """A converted file with the ranges of its activations, not yet quantised: `convert` alone does both at once."""
+    converter._experimental_calibrate_only = True
+    return converter.convert()
+
+
+def tflite_quantized(content: bytes, **options) -> bytes:
+    """A calibrated file, quantised. Only this function leaves operators out, and single scales for dense layers."""
+    from tensorflow.lite.python import convert
+
+    return convert.mlir_quantize(content, **options)
+
+
+def tflite_deduplicated(content: bytes) -> bytes:
+    """A file in which equal buffers are stored once, as `convert` does at its end."""
+    from tensorflow.lite.python import convert
+
+    return convert.deduplicate_readonly_buffers(content)

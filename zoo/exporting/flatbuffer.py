@@ -3,6 +3,7 @@
 import flatbuffers
 import numpy as np
 
+from zoo.engine import keras_internals
 from zoo.exporting.metadata import KEY
 
 # Beyond, a sigmoid is within half a step of an 8-bit output in [0, 1] of 0 or 1.
@@ -15,9 +16,7 @@ def finished(content, metadata):
     Every signature is a subgraph with its own tensors. They share the buffers of the weights, but their scales and zero
     points, 12 bytes for every channel of a weight and as much for its bias, would be repeated for each of them.
     """
-    from tensorflow.lite.python import schema_py_generated as schema
-
-    model = _read(content)
+    schema, model = keras_internals.tflite_schema(), keras_internals.tflite_objects(content)
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(metadata.encode(), "uint8")
     model.buffers.append(buffer)
@@ -33,12 +32,10 @@ def with_clipped_logits(content):
     Logits of sharp images reach ±20 and more. Quantised over all of that range, those around 0, where a sigmoid is
     steep, would be coarse: that alone costs dense autoencoders some per cent of their error.
     """
-    from tensorflow.lite.python.schema_py_generated import BuiltinOperator
-
-    model = _read(content)
+    operators, model = keras_internals.tflite_schema().BuiltinOperator, keras_internals.tflite_objects(content)
     for graph in model.subgraphs:
         for operator in graph.operators:
-            if model.operatorCodes[operator.opcodeIndex].builtinCode == BuiltinOperator.LOGISTIC:
+            if model.operatorCodes[operator.opcodeIndex].builtinCode == operators.LOGISTIC:
                 calibrated = graph.tensors[operator.inputs[0]].quantization
                 for side in ("min", "max"):
                     limited = np.clip(getattr(calibrated, side), -_SIGMOID_SATURATES, _SIGMOID_SATURATES)
@@ -48,22 +45,14 @@ def with_clipped_logits(content):
 
 def with_float_output(content, signature):
     """A .tflite file in which the output of a signature is no longer quantised at the end of its graph."""
-    from tensorflow.lite.python.schema_py_generated import BuiltinOperator
-
-    model = _read(content)
+    operators, model = keras_internals.tflite_schema().BuiltinOperator, keras_internals.tflite_objects(content)
     definition = next(d for d in model.signatureDefs if d.signatureKey.decode() == signature)
     graph, (output,) = model.subgraphs[definition.subgraphIndex], definition.outputs
-    while model.operatorCodes[graph.operators[-1].opcodeIndex].builtinCode == BuiltinOperator.QUANTIZE:
+    while model.operatorCodes[graph.operators[-1].opcodeIndex].builtinCode == operators.QUANTIZE:
         last = graph.operators.pop()
         graph.outputs = np.array([last.inputs[0]], "int32")
         output.tensorIndex = int(last.inputs[0])
     return _written(model)
-
-
-def _read(content):
-    from tensorflow.lite.tools import flatbuffer_utils
-
-    return flatbuffer_utils.convert_bytearray_to_object(content)
 
 
 def _written(model):

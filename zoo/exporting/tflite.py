@@ -10,6 +10,7 @@ import numpy as np
 
 from zoo.core.errors import ExportError
 from zoo.core.terminal import native_errors_hidden
+from zoo.engine import keras_internals
 from zoo.exporting import flatbuffer
 from zoo.exporting.saved_model import write_signatures
 
@@ -47,12 +48,10 @@ def write(target, path, plan):
 
 def operators(path):
     """Sorted names of the operators in a .tflite file; those of Flex and custom operators are their own."""
-    from tensorflow.lite.tools import flatbuffer_utils
-
-    model = flatbuffer_utils.read_model(str(path))
+    model = keras_internals.tflite_objects(path.read_bytes())
     used = {operator.opcodeIndex for graph in model.subgraphs for operator in graph.operators}
     custom = {index: model.operatorCodes[index].customCode for index in used}
-    names = {code.decode() if code else flatbuffer_utils.opcode_to_name(model, i) for i, code in custom.items()}
+    names = {code.decode() if code else keras_internals.tflite_operator_name(model, i) for i, code in custom.items()}
     return tuple(sorted(names))
 
 
@@ -80,13 +79,11 @@ def _converted(target, saved_model, plan=None):
 def _int8(target, converter, plan):
     """Calibrate, then quantise: in two steps, because the converter's own second step leaves no operator out."""
     import tensorflow as tf
-    from tensorflow.lite.python import convert
 
     converter.representative_dataset = lambda: _batches(target, plan)
-    converter._experimental_calibrate_only = True
     dtype = tf.uint8 if plan.quantization.integer_io else tf.float32
-    content = convert.mlir_quantize(
-        flatbuffer.with_clipped_logits(converter.convert()),
+    content = keras_internals.tflite_quantized(
+        flatbuffer.with_clipped_logits(keras_internals.tflite_calibrated(converter)),
         input_data_type=dtype,
         output_data_type=dtype,
         denylisted_ops=_FLOAT_OPERATORS,
@@ -94,7 +91,7 @@ def _int8(target, converter, plan):
     )
     if "score" in target.signatures:  # as integers, a score would take 256 values
         content = flatbuffer.with_float_output(content, "score")
-    return convert.deduplicate_readonly_buffers(content)
+    return keras_internals.tflite_deduplicated(content)
 
 
 def _dense_scales_are_large(target):
