@@ -54,7 +54,7 @@ _TOLERANCE = {"float32": 1e-5, "float16": 1e-5, "dynamic": 1e-3, "int8": 1e-5}
 
 
 def main(arguments=None):
-    """Check the sets that the command line names; returns the exit code."""
+    """Check the pretrained models that the command line names; returns the exit code."""
     parser = argparse.ArgumentParser(prog="check_arm64", usage=argparse.SUPPRESS, description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--samples", type=int, default=32)
@@ -114,12 +114,12 @@ def check(cards, options):
         "there": {"machine": seen["machine"], "python": seen["python"]},
         "litert": seen["litert"],
         "processors": processors,
-        "sets": {card.name: {mode: differences[card.name, mode] for mode in MODES} for card in cards},
+        "models": {card.name: {mode: differences[card.name, mode] for mode in MODES} for card in cards},
     }
 
 
 def prepare(card, mode, options):
-    """Export a set and run it here; returns the folder with the file, its inputs and its outputs."""
+    """Export a model and run it here; returns the folder with the file, its inputs and its outputs."""
     folder = options.state / "files" / f"{card.name}-{mode}-{_digest(card)}"
     if not (folder / "model.tflite").is_file():
         print(f"Exporting {card.name}, {mode} ...", file=sys.stderr)
@@ -155,7 +155,7 @@ def _images(dataset):
 
 
 def outputs(folder):
-    """Outputs of every signature of the file in a folder, for the inputs that lie beside it."""
+    """Outputs of every signature of the file in a folder, for the inputs that lie next to it."""
     model = zoo.lite.load(folder / "model.tflite")
     inputs = {name: np.load(folder / f"{name}.npy") for name in ("samples", "latent")}
     return {
@@ -167,7 +167,7 @@ def outputs(folder):
 def run_emulated(processor, version, folders, options):
     """Run the files in these folders on an emulated processor; returns what it says of itself."""
     system = options.state / "system"
-    # LiteRT asks Linux for the model of every processor and crashes where only x86 ones are told.
+    # LiteRT asks Linux for the model of every processor and crashes where it gets only x86 ones.
     known = "".join(
         f"processor\t: {index}\nCPU implementer\t: 0x41\nCPU architecture: 8\nCPU variant\t: 0x0\n"
         f"CPU part\t: {PROCESSORS[processor]}\nCPU revision\t: 0\n\n"
@@ -239,7 +239,7 @@ def outside(results):
     return [
         f"{name}, {mode}, {processor}, {signature}: {d['differing']:,} of {d['values']:,} values differ, by up to"
         f" {d['largest']:.2g} (allowed: {d['allowed']:.2g})."
-        for name, modes in results["sets"].items()
+        for name, modes in results["models"].items()
         for mode, processors in modes.items()
         for processor, signatures in processors.items()
         for signature, d in signatures.items()
@@ -250,7 +250,7 @@ def outside(results):
 def text(results):
     """The generated part of docs/mobile.md."""
     rows = []
-    for name, modes in results["sets"].items():
+    for name, modes in results["models"].items():
         every = {m: [(s, d) for signatures in modes[m].values() for s, d in signatures.items()] for m in MODES}
         integers = [d for s, d in every["int8"] if s != "score"]
         cells = [f"{max(d['largest'] for _, d in every[mode]):.1e}" for mode in MODES if mode != "int8"]

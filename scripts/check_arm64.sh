@@ -3,7 +3,7 @@
 #
 # Fetches what that takes into arm64-state/, once: QEMU (unless it is installed), a Debian system for ARM with Python,
 # and LiteRT for ARM from PyPI, in the version that is installed here. Nothing is installed into the running system and
-# no root is needed. Where one of them cannot be had, it says so and exits with 0: then nothing was checked.
+# no root is needed. Where one of them is not available, it says so and exits with 0: then nothing was checked.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 case " $* " in

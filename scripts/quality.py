@@ -1,4 +1,4 @@
-"""The best model for each goal that the zoo has set itself, from the cards: a part of README.md."""
+"""The best model for each goal of the zoo, from the cards: a part of README.md."""
 
 import dataclasses
 

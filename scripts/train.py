@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Train a set of the catalog in place: ``scripts/train.py NAME`` writes ``pretrained/NAME`` from its recipe.toml."""
+"""Train a model of the catalog in place: ``scripts/train.py NAME`` writes ``pretrained/NAME`` from its recipe.toml."""
 
 import pathlib
 import sys

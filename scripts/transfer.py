@@ -36,15 +36,15 @@ class Task:
 
     Attributes:
         title: what it is.
-        sets: pretrained on other data; the first one's network is also trained from scratch.
-        seen: sets for comparison, pretrained without labels on images of this very kind (not on the same images).
+        models: names of models, pretrained on other data; the first one's network is also trained from scratch.
+        seen: names of models for comparison, pretrained without labels on images of this very kind (not the same).
         dataset, split: what `zoo.data.load` takes, if not the task's name and "test".
         classes: only these, by number.
         margin: of `zoo.data.resize`.
     """
 
     title: str
-    sets: tuple
+    models: tuple
     seen: tuple = ()
     dataset: str = ""
     split: str = "test"
@@ -87,7 +87,7 @@ TASKS = {
         classes=HELD_OUT,
     ),
 }
-_WITHOUT = "without: "  # a set trained again, by its recipe, without the classes of the task
+_WITHOUT = "without: "  # a model trained again, by its recipe, without the classes of the task
 _MAPS = "frozen feature maps before the latent layer, logistic regression"
 AUGMENTATION = demo.AUGMENTATION
 WITH_ENCODER = {
@@ -117,7 +117,7 @@ def images_of(name):
 
 
 def located(name, task):
-    """What `zoo.load` takes for a set of a task; one "without" classes is trained if it is not there."""
+    """What `zoo.load` takes for a model of a task; one "without" classes is trained if it is not there."""
     if not name.startswith(_WITHOUT):
         return name
     name = name.removeprefix(_WITHOUT)
@@ -137,20 +137,20 @@ def located(name, task):
 
 
 def cells(only=None):
-    """(task, set or "", method, labels per class) of every number, and the function that learns."""
+    """(task, model or "", method, labels per class) of every number, and the function that learns."""
     for name, task in TASKS.items():
         if only and name != only:
             continue
         for per_class in LABELS:
             for method, learn in WITHOUT.items():
                 yield (name, "", method, per_class), learn
-            for encoder in (*task.sets, *task.seen):
+            for encoder in (*task.models, *task.seen):
                 for method, learn in WITH_ENCODER.items():
                     impossible = per_class == 1 and method == "discriminant head"
                     same = "pooled" in encoder and method == _MAPS  # its latent features are the maps
                     if not impossible and not same:
                         yield (name, encoder, method, per_class), learn
-            yield (name, task.sets[0], SCRATCH, per_class), few_labels.from_scratch
+            yield (name, task.models[0], SCRATCH, per_class), few_labels.from_scratch
 
 
 def measure(task, name, per_class, learn):
@@ -228,7 +228,7 @@ def page(known):
     return "\n".join(lines) + "\n"
 
 
-def _told(found, task):
+def _as_text(found, task):
     accuracy, encoder, method = found
     return f"{_shown(encoder, task)} ({method}), {accuracy:.3f}"
 
@@ -247,8 +247,8 @@ def _title(encoder):
 
 
 def recommendation(known):
-    """Which set to take for what, from the numbers."""
-    lines = ["## Which set to take", ""]
+    """Which model to take for what, from the numbers."""
+    lines = ["## Which model to take", ""]
     for name, task in TASKS.items():
         found = {}
         for (t, encoder, method, per_class), values in known.items():
@@ -256,14 +256,14 @@ def recommendation(known):
                 found.setdefault(per_class, []).append((np.mean(values), encoder, method))
         lines += [f"- {task.title}:"] if found else []
         for k in sorted(found):
-            if (name, task.sets[0], SCRATCH, k) not in known:  # the last to be measured
+            if (name, task.models[0], SCRATCH, k) not in known:  # the last to be measured
                 continue
-            told = [_told(max(found[k]), task)]
+            parts = [_as_text(max(found[k]), task)]
             if max(found[k])[1] in task.seen:
-                told.append(f"without such images: {_told(max(f for f in found[k] if f[1] in task.sets), task)}")
-            told.append(f"raw pixels {np.mean(known[name, '', 'raw pixels', k]):.3f}")
-            told.append(f"from scratch {np.mean(known[name, task.sets[0], SCRATCH, k]):.3f}")
-            lines.append(f"    - {_labels(k)} per class: {'; '.join(told)}")
+                parts.append(f"without such images: {_as_text(max(f for f in found[k] if f[1] in task.models), task)}")
+            parts.append(f"raw pixels {np.mean(known[name, '', 'raw pixels', k]):.3f}")
+            parts.append(f"from scratch {np.mean(known[name, task.models[0], SCRATCH, k]):.3f}")
+            lines.append(f"    - {_labels(k)} per class: {'; '.join(parts)}")
     below = [
         f"{_title(encoder)} with {_labels(k)} per class of {task} (by {100 * difference:.1f} points)"
         for (task, encoder, k), difference in sorted(shortfalls(known).items())
@@ -278,7 +278,7 @@ def recommendation(known):
 
 
 def shortfalls(known):
-    """(task, set, labels per class): by how much fine-tuning is worse than the frozen probe, where it is."""
+    """(task, model, labels per class): by how much fine-tuning is worse than the frozen probe, where it is."""
     tuned = {
         (task, encoder, k): np.mean(known[task, encoder, "frozen features, logistic regression", k]) - np.mean(values)
         for (task, encoder, method, k), values in known.items()
@@ -288,7 +288,7 @@ def shortfalls(known):
 
 
 def plot(known, path):
-    """Accuracy against labels per class: the best set of each method, for each task."""
+    """Accuracy against labels per class: the best model of each method, for each task."""
     from matplotlib.figure import Figure
 
     from zoo.recipes import pictures as plots

@@ -26,7 +26,7 @@ def main():
     default="auto",
     show_default=True,
     type=click.Choice(["auto", "mnist", "digits"]),
-    help="Digits to calibrate on and to show; auto: MNIST, or the embedded ones where it cannot be had.",
+    help="Digits to calibrate on and to show; auto: MNIST, or the embedded ones where it is not available.",
 )
 def build(names, dataset):
     """Fetch LiteRT.js through npm and export the models; only what is missing or stale."""

@@ -45,8 +45,8 @@ def _l2():
         latent = np.abs(model.encode(pixels("mnist", "test")[0]))
         shares[name] = float(np.mean(latent < 0.01 * latent.max()))
         norms[name] = float(np.linalg.norm(model.encoder.get_weights()[0]))
-    told = "; ".join(f"{name}: {shares[name]:.0%} (norm of the encoder's kernel {norms[name]:.0f})" for name in shares)
+    shown = "; ".join(f"{name}: {shares[name]:.0%} (norm of the encoder's kernel {norms[name]:.0f})" for name in shares)
     return (
         "Erratum 9: the printed regularised loss has g(f(x)) where f(g(x)) is meant, and l2 on weights does not make"
-        f" the features sparse. Share of 64 linear features below 1 % of the largest, after 10 epochs: {told}."
+        f" the features sparse. Share of 64 linear features below 1 % of the largest, after 10 epochs: {shown}."
     )

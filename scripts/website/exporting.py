@@ -14,10 +14,10 @@ QUANTILE = 0.99
 
 
 def export(name, directory, digits, key):
-    """Export a set in both precisions, and write what the page has to know about it.
+    """Export a model in both precisions, and write what the page has to know about it.
 
     Args:
-        name: of a pretrained set.
+        name: of a pretrained model.
         directory: where ``float32.tflite``, ``int8.tflite`` and ``entry.json`` go.
         digits: `website.samples.Samples`.
         key: kept in the entry: what the files were made from.

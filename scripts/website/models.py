@@ -12,7 +12,7 @@ from website.exporting import ENTRY, QUANTILE, export
 from zoo.core import files
 from zoo.core.terminal import load_tensorflow
 
-# What the page offers, in its order: names of sets, with a title and what to try.
+# What the page offers, in its order: names of models, with a title and what to try.
 SHOWN = {
     "mnist-convolutional-16": ("Convolutional", "Draw a digit in your own hand, then something that is none."),
     "mnist-deep-feed-forward-16": ("Dense", "Only dense layers: a larger file, a quick answer."),
@@ -34,9 +34,9 @@ def build(directory, names=tuple(SHOWN), dataset="auto", progress=print):
 
     Args:
         directory: where to; each model gets a directory of its own name.
-        names: sets to offer.
+        names: models to offer.
         dataset: "mnist", "digits" or "auto", see `website.samples.load`.
-        progress: function that is told what happens, one line at a time.
+        progress: function that takes a line of text for each thing that happens.
 
     Returns:
         list of the names that had to be exported.
@@ -49,7 +49,7 @@ def build(directory, names=tuple(SHOWN), dataset="auto", progress=print):
         digits = samples.load(dataset)
         shown = digits.shown
         if dataset == "auto" and shown.name == "digits":
-            progress("MNIST cannot be had: the embedded digits serve instead. (--dataset mnist says why.)")
+            progress("MNIST is not available: the embedded digits serve instead. (--dataset mnist says why.)")
         directory.mkdir(parents=True, exist_ok=True)
         (directory / _DIGITS).write_bytes(shown.images.tobytes())
         labels = directory / _LABELS

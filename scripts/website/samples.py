@@ -31,7 +31,7 @@ class Samples:
 
 
 def load(dataset="auto"):
-    """The digits of "mnist", or the embedded "digits"; "auto" takes the latter where MNIST cannot be had.
+    """The digits of "mnist", or the embedded "digits"; "auto" takes the latter where MNIST is not available.
 
     Returns:
         Samples, with uint8 images (samples, 28, 28, 1).

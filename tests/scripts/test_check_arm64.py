@@ -158,7 +158,7 @@ def test_both_sides_run_the_same_files(version, told, tmp_path, monkeypatch, mni
     ]
     assert results["emulator"] == f"QEMU {version}"
     assert results["there"] == {"machine": platform.machine(), "python": platform.python_version()}
-    compared = results["sets"][SET]["float32"]["cortex-a53"]
+    compared = results["models"][SET]["float32"]["cortex-a53"]
     assert {signature: d["values"] for signature, d in compared.items()} == {
         "encode": 7 * 8,
         "decode": 7 * 784,
@@ -196,13 +196,13 @@ def test_int8_must_be_exact_and_floats_close():
 
     def found(mode, there):
         compared = check_arm64.compare(mode, here, there)
-        return check_arm64.outside({"sets": {"a-set": {mode: {"max": compared}}}})
+        return check_arm64.outside({"models": {"a-model": {mode: {"max": compared}}}})
 
     assert found("float32", close) == []
     assert found("int8", here) == []
-    assert found("int8", close) == ["a-set, int8, max, encode: 2 of 2 values differ, by up to 3e-05 (allowed: 0)."]
+    assert found("int8", close) == ["a-model, int8, max, encode: 2 of 2 values differ, by up to 3e-05 (allowed: 0)."]
     far = Outputs(encode=here["encode"], score=here["score"] + np.float32(2e-5))
-    assert found("int8", far) == ["a-set, int8, max, score: 1 of 1 values differ, by up to 2e-05 (allowed: 1e-05)."]
+    assert found("int8", far) == ["a-model, int8, max, score: 1 of 1 values differ, by up to 2e-05 (allowed: 1e-05)."]
     lost = Outputs(encode=here["encode"] * np.nan, score=here["score"])
     assert len(found("float32", lost)) == 1
 
@@ -217,7 +217,7 @@ def test_a_difference_is_written_and_fails(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(check_arm64, "ROOT", tmp_path)
     changed = copy.deepcopy(measured)
     name = check_arm64.SETS[1]
-    changed["sets"][name]["int8"]["cortex-a76"]["encode"].update(differing=1, largest=0.25)
+    changed["models"][name]["int8"]["cortex-a76"]["encode"].update(differing=1, largest=0.25)
     monkeypatch.setattr(check_arm64, "check", lambda cards, options: changed)
     assert check_arm64.main(["--state", str(tmp_path)]) == 1
     sentence = f"- {name}, int8, cortex-a76, encode: 1 of 1,024 values differ, by up to 0.25 (allowed: 0)."

@@ -171,13 +171,13 @@ def test_the_part_on_arm_is_generated_from_what_was_measured(monkeypatch):
 
     results = json.loads(check_arm64.RESULTS.read_text(encoding="utf-8"))
     assert check_arm64.with_part(TEXT, results) == TEXT
-    assert tuple(results["sets"]) == check_arm64.SETS
+    assert tuple(results["models"]) == check_arm64.SETS
     assert tuple(results["processors"]) == tuple(check_arm64.PROCESSORS)
     assert (results["here"]["machine"], results["there"]["machine"]) == ("x86_64", "aarch64")
     assert check_arm64.outside(results) == []
     integers = [
         compared
-        for modes in results["sets"].values()
+        for modes in results["models"].values()
         for signatures in modes["int8"].values()
         for signature, compared in signatures.items()
         if signature != "score"

@@ -11,7 +11,7 @@ from zoo.core.terminal import load_tensorflow
 
 @click.group()
 def benchmark():
-    """Measure zoo beside its competitors on this machine."""
+    """Measure zoo and its competitors on this machine."""
 
 
 @benchmark.command()

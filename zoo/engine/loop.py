@@ -22,7 +22,7 @@ from zoo.engine import compilation, inputs, keras_internals
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What a loop needs to know beside the samples.
+    """What a loop needs to know in addition to the samples.
 
     Attributes:
         batch_size, validation_batch_size: samples per step.

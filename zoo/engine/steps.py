@@ -13,7 +13,7 @@ _WORK_PER_ACTIVATION = 20  # an element that is written and read again costs lik
 
 
 def observes_batches(callback):
-    """Whether a callback does something at every batch; Keras' own do so only if told by their frequency."""
+    """Whether a callback does something at every batch; Keras' own do so only where their frequency says so."""
     batches = [f"on_{kind}batch_{when}" for kind in ("train_", "test_", "") for when in ("begin", "end")]
     for hook in batches:
         method = getattr(callback, hook)
