@@ -150,7 +150,7 @@ def test_page_table_and_plot_come_from_the_json_alone(run, tmp_path):
     page = pathlib.Path("page/training.md").read_text()
     for line in (
         "1,136,032 parameters, 30,720 samples of 784, Gaussian noise of 0.5.",
-        "| zoo (XLA) | 20,000 | 18,000–22,000 |  | 0.0512 |",
+        "| zoo (XLA) | 20,000 | 18,000–22,000 | | 0.0512 |",
         "| PyTorch | 16,000 | 14,400–17,600 | 1.25 | 0.0512 |",
         "| deep | 1.50 | 3.00 | 2.00 |",
         "| Affine | 12,345 | 12,345–12,345 | 0.87 |",

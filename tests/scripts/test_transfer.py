@@ -25,35 +25,35 @@ def _measured(task, values):
 
 
 def test_the_page_recommends_the_best_and_says_where_fine_tuning_loses():
-    first, second = transfer.TASKS["digits"].sets[:2]
+    first, second = transfer.TASKS["digits"].models[:2]
     known = _measured("digits", {(first, TUNED): 0.7, (second, TUNED): 0.8, (second, PROBE): 0.825})
     text = transfer.page(known)
     best = f"    - 10 labels per class: {second} ({PROBE}), 0.825; raw pixels 0.500; from scratch 0.500"
     assert best in text
     assert f"| {first} | {TUNED} | 0.700 ± 0.010 | 0.700 ± 0.010 | 0.700 ± 0.010 | 0.700 ± 0.010 |" in text
     assert transfer.shortfalls(known) == {("digits", second, k): pytest.approx(0.025) for k in transfer.LABELS}
-    sets = len(transfer.TASKS["digits"].sets)
+    models = len(transfer.TASKS["digits"].models)
     assert (
-        f"in {len(transfer.LABELS)} of {sets * len(transfer.LABELS)} comparisons: {second} with 1 label per class"
+        f"in {len(transfer.LABELS)} of {models * len(transfer.LABELS)} comparisons: {second} with 1 label per class"
         in text
     )
     assert "(by 2.5 points)" in text
 
 
-def test_sets_of_the_very_kind_stand_apart():
+def test_models_of_the_very_kind_stand_apart():
     task = transfer.TASKS["fashion_mnist"]
-    text = transfer.page(_measured("fashion_mnist", {(task.seen[0], PROBE): 0.9, (task.sets[1], TUNED): 0.7}))
-    assert f"    - 1 label per class: *{task.seen[0]}* ({PROBE}), 0.900; without such images: {task.sets[1]}" in text
+    text = transfer.page(_measured("fashion_mnist", {(task.seen[0], PROBE): 0.9, (task.models[1], TUNED): 0.7}))
+    assert f"    - 1 label per class: *{task.seen[0]}* ({PROBE}), 0.900; without such images: {task.models[1]}" in text
     assert f"| *{task.seen[0]}* | {PROBE}" in text
-    assert f"| {task.sets[0]} | {PROBE}" in text
+    assert f"| {task.models[0]} | {PROBE}" in text
     colour = transfer.page(_measured("colour", {}))
-    held_out = transfer.TASKS["colour"].sets[0].removeprefix("without: ")
+    held_out = transfer.TASKS["colour"].models[0].removeprefix("without: ")
     assert f"| {held_out}, trained without these classes | {PROBE}" in colour
 
 
-def test_every_set_is_there_and_none_was_trained_on_what_it_learns():
+def test_every_model_is_there_and_none_was_trained_on_what_it_learns():
     for name, task in transfer.TASKS.items():
-        for encoder in task.sets:
+        for encoder in task.models:
             known = zoo.card(encoder.removeprefix("without: "))
             trained_on = known.dataset.name.split("+")
             assert (task.dataset or name) not in trained_on or encoder.startswith("without: ")
