@@ -155,7 +155,7 @@ def test_page_table_and_plot_come_from_the_json_alone(run, tmp_path):
         "| deep | 1.50 | 3.00 | 2.00 |",
         "| Affine | 12,345 | 12,345–12,345 | 0.87 |",
         "| 1,000,000 | 4.321 | 4.32 |",
-        "(784 MB) peaks at 1,500 MB: 716 MB more than",
+        "(784 MB) peaks at 1,500 MB: 716 MB above",
         "Skipped: pythae: pythae not installed.",
         "2 cores of Abacus",
         "Other processes kept 0.03 cores busy",

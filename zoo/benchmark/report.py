@@ -167,7 +167,7 @@ def _memory(results):
         f"{memory[key] / 1e6:,.0f} MB" for key in ("peak_bytes", "data_bytes", "peak_minus_data_bytes", "started_bytes")
     )
     return [
-        f"## Memory\n\nTraining on {memory['samples']:,} samples of 784 bytes ({data}) peaks at {peak}: {rest} more than"
+        f"## Memory\n\nTraining on {memory['samples']:,} samples of 784 bytes ({data}) peaks at {peak}: {rest} above"
         f" the samples. The process had reached {started} after a training on ten batches, before they existed."
     ]
 
