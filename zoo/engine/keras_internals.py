@@ -1,9 +1,15 @@
-"""Every private name of Keras and TensorFlow that the package uses, one function each, with the reason why."""
+"""Every private name of Keras and TensorFlow that the package uses, one function each, with the reason why.
+
+Exported files are read through this module as well, so Keras is imported by the functions that need it.
+"""
+
+from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
+if TYPE_CHECKING:
+    import keras
 
 
 def all_layers(model: keras.Model) -> list[keras.layers.Layer]:
@@ -29,6 +35,8 @@ def is_distributed(model: keras.Model) -> bool:
 
 def has_accelerator() -> bool:
     """Whether the backend computes on more than a CPU. (No private name: the question has one answer per backend.)"""
+    import keras
+
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -51,6 +59,8 @@ def learning_rate(optimizer: keras.optimizers.Optimizer):
 
     The public attribute is the rate of this moment.
     """
+    import keras
+
     rate = optimizer._learning_rate
     return None if isinstance(rate, keras.Variable) else rate
 
