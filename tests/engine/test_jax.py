@@ -19,13 +19,14 @@ x = source.pixels()
 keras.utils.set_random_seed(0)
 model = zoo.denoising(zoo.feed_forward((8, 8, 1), 8), zoo.corruption.Gaussian(0.1))
 history = model.fit(source, epochs=3, validation_data=x, batch_size=32, verbose=0).history
+error = float(model.reconstruction_error(x).mean())  # fine-tuning will change the encoder
 classifier = zoo.classifier(model.encoder, 10)
 tuned = zoo.fine_tune(classifier, source, head_epochs=10, epochs=2, verbose=0).history
 pretrained = zoo.load("mnist-feed-forward-16")
 print(json.dumps({
     "loss": history["loss"],
     "val_loss": history["val_loss"][-1],
-    "error": float(model.reconstruction_error(x).mean()),
+    "error": error,
     "evaluate": model.evaluate(x, sample_weight=np.zeros(100), verbose=0),
     "difference": float(np.abs(model.predict(x, verbose=0) - model.reconstruct(x)).max()),
     "accuracy": tuned["accuracy"],
