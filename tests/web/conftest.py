@@ -3,8 +3,9 @@
 import threading
 
 import pytest
-from visiting import WEB, Visit
 from website import browser, server
+
+from tests.web.visiting import WEB, Visit
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,10 @@ import sys
 import urllib.parse
 
 import pytest
-from visiting import ROOT, WEB
 from website import models, runtime, samples, server
 
 import zoo
+from tests.web.visiting import ROOT, WEB
 from zoo.core.errors import DataNotFoundError, IntegrityError, OutputError
 
 SCRIPT = ROOT / "scripts" / "web.py"

@@ -5,9 +5,9 @@ import re
 
 import numpy as np
 import pytest
-from visiting import ROOT, WEB
 
 import zoo
+from tests.web.visiting import ROOT, WEB
 
 SHOWN = [
     "mnist-convolutional-16",
