@@ -1,7 +1,6 @@
 import json
 import math
 import pathlib
-import sys
 
 import numpy as np
 import pytest
@@ -12,8 +11,6 @@ from tests.base import only_error
 from zoo.benchmark import competitors, models, report, train
 from zoo.cli import main
 from zoo.core.errors import DataNotFoundError
-
-sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "scripts"))
 
 
 def _network_inputs(network, count=2):

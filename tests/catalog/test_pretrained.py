@@ -1,8 +1,7 @@
-import pathlib
 import statistics
-import sys
 
 import pytest
+import quantized
 
 import zoo
 from tests.base import ZooTest
@@ -11,10 +10,6 @@ from zoo.catalog.lookup import catalog_directory
 from zoo.catalog.save import write_card
 from zoo.core.errors import DataNotFoundError, UnknownNameError
 from zoo.recipes import verify as verification
-
-sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "scripts"))
-
-import quantized
 
 NAMES = zoo.list_pretrained()
 

@@ -18,7 +18,6 @@ import pytest
 import zoo
 
 ROOT = pathlib.Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
 
 import check_arm64  # noqa: E402
 

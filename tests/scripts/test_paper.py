@@ -1,12 +1,10 @@
 import pathlib
-import sys
 
 import keras
 import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
 
 import reproduce_paper  # noqa: E402
 from paper import denoising, features  # noqa: E402

@@ -1,12 +1,8 @@
 import dataclasses
-import pathlib
-import sys
-
-import zoo
-
-sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "scripts"))
 
 import quality
+
+import zoo
 
 
 def _goal(**changes):

@@ -1,6 +1,5 @@
 import json
 import pathlib
-import sys
 
 import click.testing
 import numpy as np
@@ -10,7 +9,6 @@ import zoo
 from zoo.transfer import few_labels
 
 ROOT = pathlib.Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
 
 import transfer  # noqa: E402
 

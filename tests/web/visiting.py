@@ -1,11 +1,9 @@
 """A page under test, and everything that it asks for and complains about."""
 
 import pathlib
-import sys
 
 ROOT = pathlib.Path(__file__).parents[2]
 WEB = ROOT / "web"
-sys.path.insert(0, str(ROOT / "scripts"))
 
 
 class Visit:
