@@ -42,7 +42,15 @@ setup(
         "rich>=13.7,<16",
     ],
     extras_require={
-        "test": ["pytest>=8,<10", "ruff>=0.9", "mypy>=1.13", "build>=1.2,<2", "playwright>=1.50,<2", "jax>=0.4.30"],
+        "test": [
+            "pytest>=8,<10",
+            "ruff>=0.9",
+            "mypy>=1.13",
+            "build>=1.2,<2",
+            "playwright>=1.50,<2",
+            "jax>=0.4.30",
+            "pandas>=2.2",
+        ],
         "bench": ["torch>=2.4", "pythae>=0.1.2"],  # competitors of `zoo benchmark train`
     },
     classifiers=[

@@ -12,6 +12,7 @@ from zoo.core import checks
 from zoo.core.batches import BATCH_SIZE, forward
 from zoo.core.errors import ConfigError
 from zoo.engine import inputs, weights
+from zoo.engine.contract import Contract
 from zoo.engine.loop import Trainer
 from zoo.layers import corruption as corruptions
 from zoo.layers import precision
@@ -96,9 +97,9 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
         return next(_activations(self.decoder), None) is keras.activations.sigmoid
 
     @property
-    def contract(self) -> inputs.Contract:
-        """`zoo.engine.inputs.Contract`: what samples and targets must be."""
-        return inputs.Contract(self.input_shape, self.encoder.inputs[0].dtype, self.unit_range)
+    def contract(self) -> Contract:
+        """`zoo.engine.contract.Contract`: what samples and targets must be."""
+        return Contract(self.input_shape, self.encoder.inputs[0].dtype, self.unit_range)
 
     def set_config(self, config: dict[str, Any]) -> None:
         """Set the JSON config that `get_config` returns; the family builders call this."""

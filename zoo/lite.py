@@ -13,7 +13,7 @@ import numpy as np
 
 from zoo.core import checks
 from zoo.core.errors import ConfigError, DataError, DataNotFoundError, ExportError
-from zoo.engine.inputs import Contract
+from zoo.engine.contract import Contract
 from zoo.exporting.formats import FORMATS
 from zoo.exporting.runtime import LiteRT, OnnxRuntime
 

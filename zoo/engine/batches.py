@@ -10,6 +10,7 @@ import numpy as np
 from zoo.core import checks
 from zoo.core.errors import DataError, ZooError
 from zoo.engine import inputs
+from zoo.engine.contract import check, class_weights, labels_for, naming, refuse_target
 
 
 class KeepsFailure:
@@ -65,7 +66,7 @@ class Batches(KeepsFailure):
 
     Args:
         given: tf.data.Dataset, keras.utils.PyDataset or another sequence of batches, or an iterator of batches.
-        contract: `inputs.Contract`.
+        contract: `Contract`.
         batch_size: for a dataset of single samples.
         class_weight: checked dictionary, or None.
         name: what to call the samples in a message.
@@ -112,15 +113,15 @@ class Batches(KeepsFailure):
 
     def check(self, batch, expected=None):
         """One batch of the given ones as a tuple of checked NumPy arrays for Keras, of `expected` parts."""
-        with self.keeping(), inputs.naming(f"a batch of {self.name}"):
+        with self.keeping(), naming(f"a batch of {self.name}"):
             given = inputs.unpack(tuple(batch) if expected else batch, self.contract)
-            x, y, sample_weight = inputs.check(*given, self.contract, given=False, **self.options)
+            x, y, sample_weight = check(*given, self.contract, given=False, **self.options)
             if self.class_weight is not None:
                 if sample_weight is not None:
                     raise DataError("class_weight cannot be combined with the sample weights of the batches.")
-                sample_weight = inputs.class_weights(self.class_weight, y)
+                sample_weight = class_weights(self.class_weight, y)
             if expected and expected > 1 and y is None and sample_weight is None:
-                inputs.refuse_target(np.asarray(given[1]), self.contract)
+                refuse_target(np.asarray(given[1]), self.contract)
         checked = (x,) if y is None else (x, y)
         if sample_weight is not None:
             checked = (x, x if y is None else y, sample_weight)
@@ -195,7 +196,7 @@ class Batches(KeepsFailure):
             return True
         try:
             shape = None if spec is None else [size or 1 for size in spec.shape]
-            inputs.labels_for(self.contract, None if spec is None else np.zeros(shape, spec.dtype.as_numpy_dtype))
+            labels_for(self.contract, None if spec is None else np.zeros(shape, spec.dtype.as_numpy_dtype))
         except DataError:
             return False
         return True

@@ -1,11 +1,10 @@
 """The one way in: whatever a method was given becomes checked samples, targets and weights, and their number.
 
 `take` serves what runs through Keras (`fit`, `evaluate`, `predict`), `collect` and `blocks` serve what needs arrays
-(`encode`, `threshold`, `fine_tune`, `export`). All make the same checks, by `check`: arrays pass it once, and whatever
-yields batches passes it with every batch. Needs NumPy only, unless the samples are batches.
+(`encode`, `threshold`, `fine_tune`, `export`). All make the same checks, by `contract.check`: arrays pass it once, and
+whatever yields batches passes it with every batch. Needs NumPy only, unless the samples are batches.
 """
 
-import contextlib
 import dataclasses
 import sys
 
@@ -16,35 +15,7 @@ from zoo.core.batches import TRAINING_BATCH_SIZE
 from zoo.core.errors import DataError
 from zoo.data.source import Source
 from zoo.data.stream import Stream
-
-_FORMS = (
-    "an array, a list, a pandas DataFrame, a zoo.data.Source or Stream, a tf.data.Dataset, a generator of batches, or a"
-    " keras.utils.PyDataset"
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class Contract:
-    """What a model accepts.
-
-    Targets must lie in [0, 1] if `unit_range`, and so must samples that are their own target. Samples that are input
-    alone may leave that range, as noise does, but must not be 8-bit pixels from 0 to 255.
-
-    Attributes:
-        shape: shape of one sample.
-        dtype: "float32", or "uint8" for a model that takes raw pixels.
-        unit_range: True: targets lie in [0, 1]; False: samples may have any finite values; None: unknown, so that only
-            what is clearly 8-bit pixels is refused.
-        classes: number of classes of a classifier, whose targets are labels; None for an autoencoder, whose targets
-            have the sample's shape.
-        one_hot: the form of labels: True (samples, classes), False int (samples,), None whatever an own loss takes.
-    """
-
-    shape: tuple
-    dtype: str = "float32"
-    unit_range: bool | None = True
-    classes: int | None = None
-    one_hot: bool | None = None
+from zoo.engine.contract import check, check_class_weight, class_weights, naming
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -146,7 +117,7 @@ def take(
     options = {"target": target, "labels": labels}
     batch_size = checks.positive_integer("batch_size", TRAINING_BATCH_SIZE if batch_size is None else batch_size)
     if class_weight is not None:
-        _check_class_weight(class_weight, contract, sample_weight)
+        check_class_weight(class_weight, contract, sample_weight)
     with naming(name):
         if _is_batches(x):
             from zoo.engine.batches import Batches
@@ -220,72 +191,6 @@ def scaled(pixels):
     return pixels.astype("float32") / np.float32(255)
 
 
-def check(x, y, sample_weight, contract, *, target=True, labels="required", given=True, pixels=False):
-    """The three as arrays that `contract` accepts, or None where there is none.
-
-    Args:
-        x, y, sample_weight: anything that NumPy makes an array of.
-        contract: `Contract`.
-        target, labels: as for `take`.
-        given: `y` was named as such; else it came along with `x` and may be labels that an autoencoder leaves out.
-        pixels: `x` holds 8-bit pixels that will be divided by 255.
-
-    Raises:
-        DataError: see `take`.
-    """
-    if x is None:
-        raise DataError(f"x is missing: expected {_FORMS}. Received None.")
-    x = array(x, "x")
-    if labels == "dropped":
-        y = sample_weight = None
-    y, sample_weight = (None if a is None else array(a, n) for a, n in ((y, "y"), (sample_weight, "sample_weight")))
-    autoencoder = contract.classes is None
-    if autoencoder and y is not None and labels == "required" and y.shape[1:] != tuple(contract.shape):
-        if given:
-            refuse_target(y, contract)
-        y = None
-    if contract.dtype == "uint8" or pixels:
-        if not x.size:
-            raise DataError(
-                f"x is empty: expected at least one sample of shape {contract.shape}. Received shape {x.shape}."
-            )
-        checks.check_shape(x.shape, contract.shape)
-        if x.dtype != np.uint8:
-            raise DataError(f"The model takes raw pixels: expected dtype uint8. Received {x.dtype}.")
-    else:
-        itself = target and autoencoder and y is None
-        x = checks.images(x, contract.shape, unit_range=contract.unit_range, target=itself)
-    for name, array_ in (("y", y), ("sample_weight", sample_weight)):
-        if array_ is not None and (array_.ndim == 0 or len(array_) != len(x)):
-            entries = len(array_) if array_.ndim else "no"
-            raise DataError(f"{name} must have one entry per sample. Received {len(x)} samples and {entries} entries.")
-    if labels == "required":
-        if not autoencoder:
-            y = labels_for(contract, y)
-        elif y is not None:
-            y = checks.images(y, contract.shape, unit_range=contract.unit_range, name="y")
-    if sample_weight is not None:
-        sample_weight = _weights(sample_weight, () if contract.classes else contract.shape)
-    return x, y, sample_weight
-
-
-def array(value, name):
-    """`value` as a NumPy array in the machine's byte order, floats as float32.
-
-    Raises:
-        DataError: NumPy makes no array of it: a ragged list, or an object of another kind.
-    """
-    try:
-        value = np.asarray(value)
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{name} is no array: its entries differ in shape or type ({error}).") from None
-    if value.dtype == object and value.ndim == 0:
-        raise DataError(f"{name} is of an unknown type: expected {_FORMS}. Received {type(value.item()).__name__}.")
-    if value.dtype.kind == "f" or "float" in value.dtype.name:  # bfloat16 is no NumPy kind
-        return value.astype("float32", copy=False)
-    return value.astype(value.dtype.newbyteorder("="), copy=False)
-
-
 def unpack(element, contract):
     """The (x, y, sample_weight) that one batch, one element of a dataset, or `validation_data` consists of."""
     axes = len(contract.shape)
@@ -305,31 +210,10 @@ def unpack(element, contract):
     return element["image"], element.get("label"), element.get("sample_weight")
 
 
-def class_weights(class_weight, y):
-    """One float32 weight per sample from a dictionary of weights by class; classes that it does not name weigh 1."""
-    classes = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y)).astype("int64")
-    table = np.ones(max([int(classes.max()), *class_weight]) + 1, "float32")
-    table[list(class_weight)] = list(class_weight.values())
-    return table[classes]
-
-
-@contextlib.contextmanager
-def naming(name):
-    """Around checks of samples that are not called x: the message begins with what they are called."""
-    try:
-        yield
-    except DataError as error:
-        if name == "x" or str(error).startswith("In "):
-            raise
-        raise DataError(f"In {name}: {error}") from None
-
-
 def _is_batches(x):
     """Whether `x` yields batches: a tf.data.Dataset, a PyDataset or another sequence of batches, or an iterator."""
-    tensorflow, keras = (
-        sys.modules.get("tensorflow"),
-        sys.modules.get("keras"),
-    )  # imported by whoever holds one of theirs
+    # Imported already by whoever holds an object of theirs.
+    tensorflow, keras = sys.modules.get("tensorflow"), sys.modules.get("keras")
     return (
         (tensorflow is not None and isinstance(x, tensorflow.data.Dataset))
         or (keras is not None and isinstance(x, keras.utils.PyDataset))
@@ -355,94 +239,3 @@ def _stream(stream, y, sample_weight, contract, labels):
     if contract.dtype == "uint8":
         raise DataError("A stream gives pixels divided by 255, and the model takes raw pixels: pass a Source.")
     return Samples(stream, count=len(stream), pixels=True)
-
-
-def refuse_target(y, contract):
-    """Raise `DataError` for a `y` that has not the shape of an autoencoder's samples."""
-    if y.ndim == len(contract.shape) + 1:
-        checks.check_shape(y.shape, contract.shape, name="y")
-    raise DataError(
-        "The target of an autoencoder has the shape of its input, (samples,"
-        f" {', '.join(map(str, contract.shape))}). Received y with shape {y.shape}."
-        " Leave y out to reconstruct x; to learn labels, use zoo.classifier(model.encoder, num_classes)."
-    )
-
-
-def labels_for(contract, y):
-    """`y` as a classifier's loss takes it, or `DataError`."""
-    classes = contract.classes
-    if y is None:
-        raise DataError("Labels are missing: expected y, int class labels (samples,). Received None.")
-    received = f"Received dtype {y.dtype} and shape {y.shape}"
-    if y.dtype.kind not in "fiub":
-        raise DataError(
-            f"y must hold one int label from 0 to {classes - 1} per sample. {received}."
-            " Number the names of classes with np.unique(y, return_inverse=True)[1]."
-        )
-    if y.dtype.kind == "f" and not np.isfinite(y).all():
-        raise DataError(f"y holds NaN or infinite values, first at index {int(np.argmin(np.isfinite(y)))}.")
-    if contract.one_hot is None and (y.ndim > 2 or y.shape[1:] not in ((), (1,))):
-        return y
-    if contract.one_hot:
-        if y.shape != (len(y), classes):
-            raise DataError(
-                f"The loss takes one-hot labels (samples, {classes}). {received}. Pass"
-                f" keras.utils.to_categorical(y, {classes}), or compile with loss='sparse_categorical_crossentropy'."
-            )
-        return y
-    if y.shape == (len(y), classes) and classes > 1:
-        raise DataError(
-            f"The loss takes int labels (samples,), and y is one-hot. {received}. Pass y.argmax(axis=-1), or compile"
-            " with loss='categorical_crossentropy'."
-        )
-    if y.shape not in ((len(y),), (len(y), 1)):
-        raise DataError(f"y must hold one int label from 0 to {classes - 1} per sample. {received}.")
-    y = y.reshape(len(y))
-    low, high = y.min(), y.max()
-    whole = y.dtype.kind != "f" or np.array_equal(y, np.round(y))
-    if whole and low >= 0 and high < classes:
-        return y
-    if contract.one_hot is None and not whole:
-        return y
-    raise DataError(
-        f"y must hold one int label from 0 to {classes - 1} per sample. Received dtype {y.dtype}, values from {low} to"
-        f" {high}."
-    )
-
-
-def _weights(weights, inner):
-    """`weights` as float32; `inner` is the shape within a sample that they may have, or the beginning of it."""
-    shape = weights.shape[1:]
-    fits = len(shape) <= max(len(inner), 1) and all(a in (1, b) for a, b in zip(shape, inner or (1,), strict=False))
-    if weights.dtype.kind not in "fiub" or not fits:
-        elements = ", ".join(map(str, inner[:-1] or inner))
-        expected = "(samples,)" + (f", or one per element: (samples, {elements})" if inner else "")
-        raise DataError(
-            f"sample_weight must hold numbers of shape {expected}. Received dtype {weights.dtype} and shape"
-            f" {weights.shape}."
-        )
-    weights = weights.astype("float32", copy=False)
-    if not np.isfinite(weights).all():
-        raise DataError("sample_weight holds NaN or infinite values.")
-    return weights
-
-
-def _check_class_weight(class_weight, contract, sample_weight):
-    if contract.classes is None or sample_weight is not None:
-        raise DataError("class_weight needs a classifier's labels y, and cannot be combined with sample_weight.")
-    fits = isinstance(class_weight, dict) and all(
-        _is_number(key, int, np.integer)
-        and 0 <= key < contract.classes
-        and _is_number(value, int, float, np.number)
-        and 0 <= value < float("inf")
-        for key, value in class_weight.items()
-    )
-    if not fits:
-        raise DataError(
-            f"class_weight must be a dictionary of classes from 0 to {contract.classes - 1} to numbers of at least 0."
-            f" Received: {class_weight!r}."
-        )
-
-
-def _is_number(value, *kinds):
-    return isinstance(value, kinds) and not isinstance(value, bool)

@@ -104,7 +104,7 @@ def _set(model, names, steps, values):
 class Trainer:
     """Mixin before `keras.Model`: `fit`, `evaluate` and `predict` take samples in any form, and run in compiled chunks.
 
-    A subclass has the property `contract`, an `inputs.Contract`.
+    A subclass has the property `contract`, a `contract.Contract`.
     """
 
     # Of keras.Model.

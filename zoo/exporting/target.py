@@ -9,7 +9,8 @@ from zoo import data
 from zoo.autoencoder import Autoencoder
 from zoo.core import checks
 from zoo.core.errors import ExportError
-from zoo.engine.inputs import Contract, collect
+from zoo.engine.contract import Contract
+from zoo.engine.inputs import collect
 from zoo.evaluation.samples import load_for
 from zoo.exporting.folding import with_folded_latent
 from zoo.exporting.signatures import Signature, as_it_is, scaled, verbs

@@ -8,7 +8,7 @@ from keras import layers
 from zoo.autoencoder import Autoencoder
 from zoo.core import checks
 from zoo.core.errors import ConfigError
-from zoo.engine.inputs import Contract
+from zoo.engine.contract import Contract
 from zoo.engine.loop import Trainer
 from zoo.layers.parts import ZooModel, leaves
 
