@@ -1,0 +1,114 @@
+"""The one way in for files that somebody else may have made: opened, bounded and parsed without surprises.
+
+Whatever is wrong with such a file becomes one error of the caller's choice that names the file: a link, pipe, device
+or folder in its place, a size beyond the limit, text that is nested too deeply to be parsed.
+"""
+
+import contextlib
+import errno
+import os
+import pathlib
+import stat
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import msgspec
+
+from zoo.core.errors import DataError, DataNotFoundError, ZooError
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+_REASONS = {
+    errno.ELOOP: "is a symbolic link, or part of a loop of links: put the file itself in its place",
+    errno.EACCES: "may not be read: check its permissions",
+    errno.ENOTDIR: "lies below something that is no folder",
+    errno.ENAMETOOLONG: "has a name that is too long",
+    errno.ENXIO: "is a socket, not a regular file",
+}
+
+
+@contextlib.contextmanager
+def opened(
+    path: str | os.PathLike,
+    *,
+    limit: float | None = None,
+    follow_links: bool = True,
+    error: type[ZooError] = DataError,
+    missing: type[ZooError] = DataNotFoundError,
+) -> Iterator[BinaryIO]:
+    """Open a regular file for reading; nothing blocks, and nothing else is opened.
+
+    Args:
+        path: path of the file.
+        limit: largest size in bytes.
+        follow_links: whether the last part of `path` may be a symbolic link: True for a path that the user named,
+            False for a file that a folder from elsewhere brings.
+        error: class of the error for a file that is not readable, not regular, or larger than the limit.
+        missing: class of the error for a file that is not there.
+
+    Example:
+        >>> with reading.opened("recipe.toml", limit=1e6, error=ConfigError) as file:
+        ...     content = file.read()
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    if not follow_links:
+        flags |= getattr(os, "O_NOFOLLOW", 0)
+    try:
+        descriptor = os.open(path, flags)
+    except FileNotFoundError as problem:
+        raise missing(f"No such file: {os.fspath(path)!r}.") from problem
+    except (OSError, ValueError) as problem:  # ValueError: a name with a null character
+        raise error(f"{os.fspath(path)!r} {_reason(problem)}.") from problem
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+            raise error(f"Expected a regular file at {os.fspath(path)!r}. Received {kind}.")
+        if limit is not None and status.st_size > limit:
+            raise error(
+                f"{os.fspath(path)!r} is too large: expected at most {int(limit):,} bytes. Received {status.st_size:,}."
+            )
+        yield file
+
+
+def read_bytes(path: str | os.PathLike, *, limit: float, **options: Any) -> bytes:
+    """The content of a file of at most `limit` bytes; options and errors as for `opened`."""
+    error = options.get("error", DataError)
+    with opened(path, limit=limit, **options) as file:
+        try:
+            content = file.read(int(limit) + 1)  # a file may grow while it is read
+        except OSError as problem:
+            raise error(f"{os.fspath(path)!r} {_reason(problem)}.") from problem
+    if len(content) > limit:
+        raise error(f"{os.fspath(path)!r} is too large: expected at most {int(limit):,} bytes.")
+    return content
+
+
+def parse_json(content: bytes | str, where: str, *, error: type[ZooError] = DataError) -> Any:
+    """The value of a JSON text: no NaN, no infinity, no depth that Python cannot follow.
+
+    Args:
+        content: the text, UTF-8.
+        where: what to call it in an error.
+        error: class of the error.
+    """
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        reason = "it is nested too deeply" if isinstance(problem, RecursionError) else str(problem)
+        raise error(f"{where} is not valid JSON: {reason}.") from problem
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether `name` is the name of a file inside a folder: no path, no way out of it."""
+    return name not in ("", ".", "..") and "\0" not in name and pathlib.PurePath(name).name == name and "\\" not in name
+
+
+def _reason(problem):
+    number = getattr(problem, "errno", None)
+    return _REASONS.get(number, f"cannot be read: {getattr(problem, 'strerror', None) or problem}")
