@@ -7,11 +7,11 @@ import keras
 import numpy as np
 
 import zoo
+from zoo.catalog import golden
 from zoo.catalog.lookup import catalog_directory
 from zoo.catalog.readme import readme as card_text
-from zoo.core import files
+from zoo.core import files, manifest
 from zoo.exporting.formats import FORMATS
-from zoo.recipes import golden
 from zoo.recipes.recipe import read_recipe
 
 
@@ -21,6 +21,13 @@ def only_error(result):
     assert "Traceback" not in result.output
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
     return line
+
+
+def resealed(directory):
+    """Let the manifest of a directory list its files as they are now: as if somebody had made them so on purpose."""
+    listed = manifest.entries(directory)
+    present = {name: manifest.entry((directory / name).read_bytes()) for name in listed if (directory / name).exists()}
+    (directory / manifest.MANIFEST).write_text(manifest.written(present))
 
 
 class ZooTest:
@@ -157,11 +164,15 @@ class ZooTest:
         assert set(report.files) == {"saved_model", "tflite", "onnx"}
         stored = json.loads((directory / "report.json").read_text())
         assert sorted(p.name for p in directory.iterdir()) == [
+            "manifest.json",
             "model.onnx",
             "model.tflite",
             "report.json",
             "saved_model",
         ]
+        assert {"model.onnx", "model.tflite", "report.json", "saved_model/saved_model.pb"} < set(
+            manifest.check(directory)
+        )
         for name, file in report.files.items():
             path = directory / file.file
             opened = FORMATS[name].open(path)

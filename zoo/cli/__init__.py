@@ -10,6 +10,7 @@ from zoo.cli.catalog import list_command, show
 from zoo.cli.demo import demo
 from zoo.cli.exporting import export
 from zoo.cli.inference import encode, score
+from zoo.cli.integrity import seal, verify
 from zoo.cli.training import evaluate, train
 from zoo.core.errors import ZooError
 
@@ -35,5 +36,5 @@ def main():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
-for command in (list_command, show, train, evaluate, encode, score, export, demo, benchmark):
+for command in (list_command, show, train, evaluate, encode, score, export, verify, seal, demo, benchmark):
     main.add_command(command)

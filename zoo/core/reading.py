@@ -17,7 +17,6 @@ import msgspec
 from zoo.core.errors import DataError, DataNotFoundError, ZooError
 
 _KINDS = {
-    stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device",
@@ -64,8 +63,11 @@ def opened(
         raise missing(f"No such file: {os.fspath(path)!r}.") from problem
     except (OSError, ValueError) as problem:  # ValueError: a name with a null character
         raise error(f"{os.fspath(path)!r} {_reason(problem)}.") from problem
+    status = os.fstat(descriptor)
+    if stat.S_ISDIR(status.st_mode):
+        os.close(descriptor)
+        raise error(f"Expected a regular file at {os.fspath(path)!r}. Received a folder.")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
             raise error(f"Expected a regular file at {os.fspath(path)!r}. Received {kind}.")
