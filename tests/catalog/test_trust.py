@@ -79,7 +79,10 @@ def test_a_folder_that_is_itself_a_link_loads(saved, tmp_path):
 @pytest.mark.parametrize("kind", ["pipe", "device"])
 def test_pipes_and_devices_neither_hang_nor_fill_memory(saved, name, kind):
     (saved / name).unlink()
-    os.mkfifo(saved / name) if kind == "pipe" else os.mknod(saved / name, 0o20666, os.makedev(1, 5))
+    try:
+        os.mkfifo(saved / name) if kind == "pipe" else os.mknod(saved / name, 0o20666, os.makedev(1, 5))  # /dev/zero
+    except PermissionError:
+        pytest.skip("only root makes devices")
     with pytest.raises(
         (IntegrityError, DataNotFoundError), match="Received a (named pipe|device)|has no metadata.json"
     ):
