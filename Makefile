@@ -79,7 +79,7 @@ install: $(VENV)/.installed
 $(VENV)/.installed: requirements.lock setup.py
 	$(PYTHON) -m venv $(VENV)
 	# First what source distributions are built with; pip would fetch that without hashes.
-	sed -nE '/^(setuptools|wheel)==/,/[^\\]$$/p' requirements.lock > $(VENV)/build.lock
+	sed -nE '/^(packaging|setuptools|wheel)==/,/[^\\]$$/p' requirements.lock > $(VENV)/build.lock
 	$(VENV)/bin/python -m $(PIP_INSTALL) --require-hashes -r $(VENV)/build.lock
 	$(VENV)/bin/python -m $(PIP_INSTALL) --require-hashes --no-build-isolation -r requirements.lock
 	$(VENV)/bin/python -m $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
