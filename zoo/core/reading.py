@@ -64,7 +64,7 @@ def opened(
         raise missing(f"No such file: {os.fspath(path)!r}.") from problem
     except (OSError, ValueError) as problem:  # ValueError: a name with a null character
         raise error(f"{os.fspath(path)!r} {_reason(problem)}.") from problem
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
@@ -73,6 +73,11 @@ def opened(
             raise error(
                 f"{os.fspath(path)!r} is too large: expected at most {int(limit):,} bytes. Received {status.st_size:,}."
             )
+        file = os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    with file:
         yield file
 
 
