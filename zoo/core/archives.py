@@ -30,8 +30,8 @@ _DIRECTORY_ENTRY, _LOCAL_HEADER = b"PK\1\2", struct.Struct("<4s22xHH")
 class Archive(zipfile.ZipFile):
     """A checked `zipfile.ZipFile`; closing it closes the file. `read` may be called by several threads."""
 
-    def __init__(self, path, file, error):
-        self._path, self._error, self._reading = path, error, threading.Lock()
+    def __init__(self, where, file, error):
+        self._where, self._error, self._reading = where, error, threading.Lock()
         super().__init__(file)
 
     def close(self):
@@ -74,25 +74,29 @@ class Archive(zipfile.ZipFile):
         return content
 
     def _refused(self, member, problem):
-        return self._error(f"{os.fspath(self._path)!r}: member {member.filename!r} {problem}.")
+        return self._error(f"{self._where}: member {member.filename!r} {problem}.")
 
 
 def opened(
-    path: str | os.PathLike,
+    source: str | os.PathLike | bytes,
     *,
     limit: float | None = None,
     members: int = MEMBERS,
+    where: str | None = None,
     error: type[ZooError] = DataError,
     missing: type[ZooError] = DataNotFoundError,
+    follow_links: bool = True,
 ) -> Archive:
     """Open a zip archive for reading, after a check of its directory: no content has been read or unpacked yet.
 
     Args:
-        path: path of the archive, a regular file.
+        source: path of the archive, a regular file, or its content.
         limit: largest number of bytes of all members, unpacked.
         members: largest number of members.
+        where: what to call the archive in an error; by default its path.
         error: class of the error for an archive that is damaged or refused.
         missing: class of the error for a file that is not there.
+        follow_links: as for `zoo.core.reading.opened`.
 
     Returns:
         Archive, a context manager.
@@ -104,21 +108,24 @@ def opened(
         >>> with archives.opened("photos.zip", limit=1e9) as archive:
         ...     content = archive.read("train/cat/1.jpg", limit=1e6)
     """
-    with reading.opened(path, error=error, missing=missing) as file:
-        size = os.fstat(file.fileno()).st_size
-        directory = _BoundedReader(os.dup(file.fileno()), members)
+    if isinstance(source, bytes):
+        where, size, raw = where or "This file", len(source), io.BytesIO(source)
+    else:
+        where = where or repr(os.fspath(source))
+        with reading.opened(source, follow_links=follow_links, error=error, missing=missing) as file:
+            size = os.fstat(file.fileno()).st_size
+            raw = io.FileIO(os.dup(file.fileno()))
+    directory = _BoundedReader(raw, members)
     try:
-        archive = Archive(path, directory, error)
+        archive = Archive(where, directory, error)
     except Exception as problem:  # zipfile raises errors of many kinds for damaged directories
         directory.close()
-        raise error(
-            f"{os.fspath(path)!r} is damaged or not a zip archive ({_shown(problem)}). Copy or pack it again."
-        ) from problem
+        raise error(f"{where} is damaged or not a zip archive ({_shown(problem)}). Copy or pack it again.") from problem
     directory.members = None
     problem = _problem(archive.infolist(), archive.start_dir, size, limit, members)
     if problem:
         archive.close()
-        raise error(f"{os.fspath(path)!r} is refused: {problem}. Pack its files again if you trust where it is from.")
+        raise error(f"{where} is refused: {problem}. Pack its files again if you trust where it is from.")
     return archive
 
 
@@ -128,8 +135,8 @@ class _BoundedReader(io.BufferedReader):
     `zipfile` makes an object of each entry, ten times the size that it has in the file.
     """
 
-    def __init__(self, descriptor, members):
-        super().__init__(io.FileIO(descriptor))
+    def __init__(self, raw, members):
+        super().__init__(raw)
         self.members = members
 
     def read(self, size=-1):
