@@ -43,19 +43,26 @@ class Archive(zipfile.ZipFile):
     def read(self, name: str | zipfile.ZipInfo, limit: float | None = None) -> bytes:
         """The content of a member, which has exactly the size and the checksum that the archive states.
 
+        `ZipFile.read` unpacks a member to any length before it is cut to the stated one.
+
         Args:
             name: name of the member, or its entry.
             limit: largest size in bytes.
 
         Raises:
-            ZooError: of the class that `opened` got: a member that is larger than the limit, damaged, or longer or
-                shorter than stated. `ZipFile.read` unpacks a member to any length before it is cut to the stated one.
+            ZooError: of the class that `opened` got: a member that is larger than the limit, or damaged.
         """
         member = self.getinfo(name) if isinstance(name, str) else name
+        try:
+            return self.unpacked(member, limit)
+        except zipfile.BadZipFile as problem:
+            raise self._error(f"{self._where}: member {member.filename!r} is damaged ({problem}).") from problem
+
+    def unpacked(self, name: str | zipfile.ZipInfo, limit: float | None = None) -> bytes:
+        """The same; raises `zipfile.BadZipFile`."""
+        member = self.getinfo(name) if isinstance(name, str) else name
         if limit is not None and member.file_size > limit:
-            raise self._refused(
-                member, f"is too large: expected at most {int(limit):,} bytes. Received {member.file_size:,}"
-            )
+            raise zipfile.BadZipFile(f"more than {int(limit):,} bytes")
         try:
             with self._reading:
                 self.fp.seek(member.header_offset)
@@ -68,13 +75,12 @@ class Archive(zipfile.ZipFile):
                 content = unpacking.decompress(content, member.file_size + 1)
                 whole = whole and unpacking.eof and not unpacking.unused_data
         except (OSError, ValueError, struct.error, zlib.error) as problem:
-            raise self._refused(member, f"is damaged ({problem})") from problem
-        if not whole or len(content) != member.file_size or zlib.crc32(content) != member.CRC:
-            raise self._refused(member, "is damaged: its size or checksum is not the stated one")
+            raise zipfile.BadZipFile(str(problem)) from problem
+        if not whole or len(content) != member.file_size:
+            raise zipfile.BadZipFile("its size is not the stated one")
+        if zlib.crc32(content) != member.CRC:
+            raise zipfile.BadZipFile("Bad CRC-32")
         return content
-
-    def _refused(self, member, problem):
-        return self._error(f"{self._where}: member {member.filename!r} {problem}.")
 
 
 def opened(

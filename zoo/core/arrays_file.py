@@ -99,7 +99,7 @@ class _Arrays(Mapping):
 
     def __getitem__(self, key):
         entry = self._archive.getinfo(self._members[key])
-        with _named(f"{self._where}, array {key!r},", self._error), self._archive.open(entry) as file:
+        with _named(self._where, self._error, f"array {key!r}: "), self._archive.open(entry) as file:
             array = _array(file, entry.file_size)
             if file.read(1):  # also has the checksum compared
                 raise _FormatError("has more bytes than the archive says")
@@ -111,21 +111,20 @@ class _FormatError(ZooError):
 
 
 @contextlib.contextmanager
-def _named(where, error):
-    """Turn whatever happens while an array is read into an `error` that names it."""
+def _named(where, error, array=""):
+    """Turn whatever happens while an array is read into an `error` that names its file."""
     try:
         yield
     except _FormatError as problem:
-        raise error(
-            f"{where} is not a plain NumPy file: {str(problem).removeprefix(f'{where} ')}. {_ADVICE}."
-        ) from problem
+        reason = str(problem).removeprefix(f"{where} ").rstrip(".")
+        raise error(f"{where} is not a plain NumPy file: {array}{reason}. {_ADVICE}.") from problem
     except ZooError:
         raise
     except MemoryError as problem:
         raise error(f"{where} does not fit into memory.") from problem
     except Exception as problem:  # of many kinds for damaged archives
         reason = f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
-        raise error(f"{where} is not a plain NumPy file: it is damaged ({reason}). {_ADVICE}.") from problem
+        raise error(f"{where} is not a plain NumPy file: {array}it is damaged ({reason}). {_ADVICE}.") from problem
 
 
 def _name(source):
