@@ -41,10 +41,11 @@ _TOML = (
 
 
 def _picture_file(place, rng):
-    path = place / "data" / rng.choice(("x.png", "x.jpg", "x.jpeg", "x.npy"))
+    folder = place / "data" / "train" / "cat"
+    folder.mkdir(parents=True)
     content, detail = pictures.mutated(pictures.picture(), rng)
-    path.write_bytes(content)
-    return path.parent if rng.random() < 0.3 else path, detail
+    (folder / rng.choice(("x.png", "x.jpg", "x.jpeg"))).write_bytes(content)
+    return place / "data", detail
 
 
 def _folder(place, rng):
@@ -156,7 +157,7 @@ def trial(row, rng, place, root, computed):
     (canary / "secret.txt").write_text("nobody's business")
     (canary / "secret.png").write_bytes(pictures.picture())
     path, detail = ROWS[row][1](place, rng)
-    options = {"split": rng.choice(("train", "test", "all"))}
+    options = {"split": rng.choice(("train", "all"))}
     if rng.random() < 0.5:
         options["shape"] = (8, 8, 1)
     if rng.random() < 0.3:
