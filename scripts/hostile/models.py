@@ -79,7 +79,9 @@ def trial(row, rng, place, root, computed):
     form = rng.choices((FOUND, SEALED, UNSEALED), (3, 5, 2))[0]
     if row.startswith("manifest"):
         form = FOUND  # who changes the manifest and makes it fit again has changed nothing
-    if form == SEALED:
+    if form == UNSEALED and not (folder / sealing.MANIFEST).is_dir():
+        (folder / sealing.MANIFEST).unlink(missing_ok=True)
+    if form == SEALED or (form == UNSEALED and rng.random() < 0.7):
         sealing.seal_folder(folder)
     path = folder
     if rng.random() < 0.05:  # a user may name a model by a link
