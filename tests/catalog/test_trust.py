@@ -97,9 +97,22 @@ def test_golden_outputs_that_the_model_does_not_give(saved):
     assert zoo.load(saved).latent_shape == (4,)
     with pytest.raises(IntegrityError, match="'mine' no longer gives its golden latent: .* Received 1.0e"):
         zoo.load(saved, verify=True)
+    for changes, message in (
+        (
+            {"samples": arrays["samples"][:3]},
+            r"golden latent of 'mine' should be float32 \(3, 4\). Received float32 \(4, 4",
+        ),
+        ({"latent": arrays["latent"].astype("U")}, "golden latent of 'mine' should be float32"),
+        ({"samples": arrays["samples"][:, :4]}, "samples that it does not take: .* wrong shape"),
+        ({"more": arrays["latent"]}, "golden output of 'mine' is damaged: it holds"),
+    ):
+        np.savez(saved / "golden.npz", **{**arrays, **changes})
+        resealed(saved)
+        with pytest.raises(IntegrityError, match=message):
+            zoo.load(saved, verify=True)
     (saved / "golden.npz").write_bytes(b"PK")
     resealed(saved)
-    with pytest.raises(IntegrityError, match="golden output of 'mine' is damaged"):
+    with pytest.raises(IntegrityError, match="golden output of 'mine' is not a plain NumPy file"):
         zoo.load_encoder(saved, verify=True)
     (saved / "golden.npz").unlink()
     resealed(saved)

@@ -1,12 +1,11 @@
 """Golden outputs: what a pretrained model gave for a few samples when it was made, to notice a change."""
 
 import functools
-import io
-import zipfile
 
 import numpy as np
 
-from zoo.core.errors import IntegrityError
+from zoo.core import arrays_file
+from zoo.core.errors import DataError, IntegrityError
 from zoo.data import samples_like
 from zoo.data.source import Source
 from zoo.exporting import precision
@@ -38,8 +37,17 @@ def check(content, model, name):
     """
     worst = 0.0
     stored = _stored(content, name)
-    pixels = Source(stored.pop("samples")).pixels()
-    for part, output in _outputs(model, pixels).items():
+    try:
+        pixels = Source(stored["samples"]).pixels()
+        outputs = _outputs(model, pixels)
+    except DataError as error:
+        raise IntegrityError(f"The golden output of {name!r} is of samples that it does not take: {error}") from error
+    for part, output in outputs.items():
+        if (stored[part].shape, stored[part].dtype) != (output.shape, output.dtype):
+            raise IntegrityError(
+                f"The golden {part} of {name!r} should be {output.dtype} {output.shape}. Received {stored[part].dtype}"
+                f" {stored[part].shape}."
+            )
         differences = np.abs(output - stored[part])
         exact = functools.partial(_in_float64, model, pixels, part)
         limit, _ = precision.tolerance(output, differences, exact)
@@ -54,11 +62,10 @@ def check(content, model, name):
 
 
 def _stored(content, name):
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            return {part: stored[part] for part in ("samples", "latent", "reconstruction")}
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as error:
-        raise IntegrityError(f"The golden output of {name!r} is damaged ({type(error).__name__}: {error}).") from error
+    stored = arrays_file.read_arrays(content, where=f"The golden output of {name!r}", error=IntegrityError)
+    if stored.keys() != {"samples", "latent", "reconstruction"}:
+        raise IntegrityError(f"The golden output of {name!r} is damaged: it holds {sorted(stored)}.")
+    return stored
 
 
 def _outputs(model, samples):
