@@ -4,6 +4,8 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
+import tempfile
 from typing import Any
 
 from zoo.autoencoder import Autoencoder
@@ -65,7 +67,9 @@ def write_model(model, staging, metadata, test=None):
     fresh.set_weights(model.get_weights())
     bare = Autoencoder(fresh.encoder, fresh.decoder, name="autoencoder")  # nor that of a corruption's random numbers
     weights = staging / WEIGHTS
-    bare.save_weights(weights)
+    with tempfile.TemporaryDirectory() as directory:  # on a full disk, h5py prints what it cannot clean up
+        bare.save_weights(pathlib.Path(directory) / WEIGHTS)
+        shutil.copyfile(pathlib.Path(directory) / WEIGHTS, weights)
     measured = {
         "family": config["family"],
         "config": config,

@@ -5,7 +5,6 @@ import errno
 import hashlib
 import os
 import pathlib
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,8 +17,8 @@ from zoo.core.manifest import MANIFEST, PENDING
 _WRITING = ".zoo-writing-"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG}
-# Of libraries whose errors are no OSError, or one without a number.
-_FULL_MESSAGES = re.compile(r"No space left on device|File too large|Disk quota exceeded")
+# What libraries say of a full disk whose errors are no OSError, or one without a number.
+_FULL_TEXTS = ("No space left on device", "File too large", "Disk quota exceeded")
 
 
 @contextlib.contextmanager
@@ -193,12 +192,14 @@ def _problems_of(path, refused=frozenset()):
         raise
     except Exception as error:
         number = getattr(error, "errno", None)
-        is_full = number in _FULL or _FULL_MESSAGES.search(str(error))
-        if not is_full and number not in refused:
+        full = os.strerror(number) if number in _FULL else next((t for t in _FULL_TEXTS if t in str(error)), None)
+        if full:
+            advice = "Make room there, or choose another place."
+            raise OutputError(f"Cannot write to {str(path)!r}: {full}. {advice}") from error
+        if number not in refused:
             raise
-        reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
-        advice = "Make room there, or choose another place." if is_full else "Choose a directory that you may write to."
-        raise OutputError(f"Cannot write to {str(path)!r}: {reason}. {advice}") from error
+        advice = "Choose a directory that you may write to."
+        raise OutputError(f"Cannot write to {str(path)!r}: {os.strerror(number)}. {advice}") from error
 
 
 def sha256(path: str | os.PathLike) -> str:
