@@ -107,10 +107,13 @@ def verify_quantization(name):
     return compared
 
 
-def draw(name, path, *, dpi=120):
-    """Write the pictures of a pretrained model, see `pictures.of_model`, to a PNG file; this needs its dataset."""
+def draw(name, file, *, dpi=120):
+    """Write the pictures of a pretrained model, see `pictures.of_model`, as PNG to a path or an open file.
+
+    This needs the model's dataset.
+    """
     stated, model = card(name), load(name)
-    pictures.save(pictures.of_model(stated, model, _test_samples(stated, model, Evaluator())), path, dpi=dpi)
+    pictures.save(pictures.of_model(stated, model, _test_samples(stated, model, Evaluator())), file, dpi=dpi)
 
 
 def _measured_cost(name):
