@@ -17,34 +17,42 @@ from zoo.engine.contract import Contract
 from zoo.exporting.formats import FORMATS
 from zoo.exporting.runtime import LiteRT, OnnxRuntime
 
-_RUNTIMES = {".tflite": FORMATS["tflite"].open, ".onnx": FORMATS["onnx"].open}
+_OPEN = {".tflite": FORMATS["tflite"].open, ".onnx": FORMATS["onnx"].open}
 
 
-def load(path: str | os.PathLike, *, threads: int = 1) -> "LiteModel":
+def load(path: str | os.PathLike, *, threads: int = 1, trust: str = "sealed") -> "LiteModel":
     """Load a ``.tflite`` file (run by LiteRT) or an ``.onnx`` file (run by ONNX Runtime) that `zoo.export` wrote.
+
+    The file carries a seal, the SHA-256 of all its bytes, which is verified before anything else is read. Then its
+    structure is checked: its runtime never sees indices, sizes or operators that would end the process.
 
     Args:
         path: path of the file.
         threads: number of CPU threads.
+        trust: "sealed", or "unsealed" for a file without a seal, of an older version of zoo or of something else.
+            Damage and changes then go unnoticed unless they concern the structure; the file is tried in a process of
+            its own first, which takes about half a second.
 
     Returns:
-        LiteModel.
+        LiteModel, which several threads may use at once, and a process that is forked later as well.
 
     Raises:
         DataNotFoundError: no such file.
-        ExportError: not a model file of these formats.
+        ExportError: no seal, a seal of other content, or not a model file of these formats.
         ConfigError: threads is not a whole number of at least 1.
+        UnknownNameError: another `trust`.
+
+    Example:
+        >>> zoo.lite.load("downloads/other.tflite", trust="unsealed")
     """
     path = pathlib.Path(path)
     threads = checks.positive_integer("threads", threads)
-    if path.suffix not in _RUNTIMES:
+    if path.suffix not in _OPEN:
         raise ExportError(f"Expected a .tflite or .onnx file. Received: {str(path)!r}.")
-    if not path.is_file():
-        raise DataNotFoundError(f"No such file: {str(path)!r}. Write one with zoo.export or the command zoo export.")
     try:
-        return LiteModel(_RUNTIMES[path.suffix](path, threads))
-    except Exception as error:  # each runtime has its own exceptions for a damaged file
-        raise ExportError(f"{str(path)!r} is not a model that its runtime can load: {error}") from error
+        return LiteModel(_OPEN[path.suffix](path, threads=threads, trust=trust))
+    except DataNotFoundError as error:
+        raise DataNotFoundError(f"{error} Write one with zoo.export or the command zoo export.") from error
 
 
 class LiteModel:
@@ -78,8 +86,9 @@ class LiteModel:
         self.dtype = np.dtype("float32") if default.input_scale else default.dtype
         self.input_shape, self.output_name = default.input_shape, default.output_name
         self.latent_shape = runtime.signatures["encode"].output_shape if "encode" in self.signatures else None
-        self.threshold = runtime.metadata.get("threshold")
-        self._unit_range = runtime.metadata.get("unit_range", False)
+        known = runtime.metadata
+        self.threshold = None if known is None else known.threshold
+        self._unit_range = False if known is None else known.unit_range
         self.contract = Contract(self.input_shape, str(self.dtype), self._unit_range)
 
     def __call__(self, x: Any) -> np.ndarray:

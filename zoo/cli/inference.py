@@ -19,6 +19,14 @@ _threads = click.option(
     "--threads", default=1, show_default=True, type=click.IntRange(min=1), help="CPU threads, of a file."
 )
 
+_trust = click.option(
+    "--trust",
+    default="sealed",
+    show_default=True,
+    type=click.Choice(["sealed", "unsealed"]),
+    help="Of a file: sealed as zoo.export writes it, or unsealed from elsewhere.",
+)
+
 
 @click.command()
 @_model
@@ -26,7 +34,8 @@ _threads = click.option(
 @click.option("-o", "--output", default="codes.npy", show_default=True, type=click.Path(path_type=pathlib.Path))
 @_split
 @_threads
-def encode(model, data, output, split, threads):
+@_trust
+def encode(model, data, output, split, threads, trust):
     """Write the latent features of DATA to a .npy file.
 
     MODEL is a pretrained model, or a FILE.tflite or FILE.onnx that zoo.export wrote, which runs without TensorFlow.
@@ -37,7 +46,7 @@ def encode(model, data, output, split, threads):
 
     work_without_reader()
     with output_file(output) as file:
-        opened, samples = _open(model, data, split, threads)
+        opened, samples = _open(model, data, split, threads, trust)
         latent = np.concatenate([opened.encode(batch) for _, batch in _with_progress(samples, "encode")])
         np.save(file, latent)
     click.echo(f"Wrote {output}: {latent.dtype} {latent.shape}, latent features of {samples.title}.")
@@ -51,14 +60,15 @@ def encode(model, data, output, split, threads):
 )
 @_split
 @_threads
-def score(model, data, threshold, split, threads):
+@_trust
+def score(model, data, threshold, split, threads, trust):
     """Print the anomaly score of every sample of DATA as CSV: sample, score and, with a threshold, anomaly (0 or 1).
 
     MODEL and DATA are as for zoo encode; a sample is named by its path in the folder, or by its number.
     """
     import csv
 
-    opened, samples = _open(model, data, split, threads)
+    opened, samples = _open(model, data, split, threads, trust)
     score_of = getattr(opened, "score", None) or opened.reconstruction_error
     threshold = getattr(opened, "threshold", None) if threshold is None else threshold
     writer = csv.writer(sys.stdout, lineterminator="\n")
@@ -71,13 +81,13 @@ def score(model, data, threshold, split, threads):
             writer.writerow([shown(name), f"{value:.9g}", *anomaly])
 
 
-def _open(model, data, split, threads):
+def _open(model, data, split, threads, trust):
     """A pretrained model, or an exported file, which needs no TensorFlow; and the samples that it shall run on."""
     from zoo.data.samples import Samples
 
     if pathlib.Path(model).suffix in (".tflite", ".onnx"):
         with native_errors_hidden():  # LiteRT reports its delegate
-            opened = zoo.lite.load(model, threads=threads)
+            opened = zoo.lite.load(model, threads=threads, trust=trust)
     else:
         load_tensorflow()
         opened = zoo.load(model)

@@ -36,7 +36,7 @@ def convert(content: Any, cls: type, where: str):
         return content
     fields = _fields(cls)
     if not isinstance(content, dict):
-        raise ConfigError(f"{where} must be a table with the keys {sorted(fields)}. Received: {content!r}.")
+        raise ConfigError(f"{where} must be a table with the keys {sorted(fields)}. Received: {_shown(content)}.")
     for key in content:
         if key not in fields:
             raise unknown_name(f"key in {where}:", key, fields)
@@ -57,6 +57,13 @@ def _fields(cls):
 def _value(value, kind, key, where):
     if dataclasses.is_dataclass(kind):
         return convert(value, kind, f"{key} of {where}")
+    if isinstance(value, dict) and typing.get_origin(kind) is dict:
+        names, items = typing.get_args(kind)
+        if dataclasses.is_dataclass(items):
+            return {
+                _value(name, names, f"a key of {key}", where): convert(item, items, f"{key}.{name} of {where}")
+                for name, item in value.items()
+            }
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
@@ -67,11 +74,24 @@ def _value(value, kind, key, where):
             raise unknown_name(key, value, typing.get_args(kind)) from None
         problem, _, place = str(error).partition(" - at `$")
         expected = _choices(kind) or _in_python(problem)
-        raise ConfigError(f"{key}{place.strip('`')} in {where} must be {expected}. Received: {value!r}.") from None
+        raise ConfigError(
+            f"{key}{place.strip('`')} in {where} must be {expected}. Received: {_shown(value)}."
+        ) from None
+
+
+def _shown(value):
+    """A value in an error: whole, unless it would fill the screen."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return "a huge number"
+    return text if len(text) <= 500 else f"{text[:500]} ..."
 
 
 def _in_python(problem):
     """What msgspec expected, such as "Expected `int | null`, got `str`", in Python's words: "int | None"."""
+    if problem == "Number out of range":
+        return "a number that float64 can hold"
     expected = problem.removeprefix("Expected ").split(", got ")[0].replace("`", "")
     for name, word in {"null": "None", "object": "dict", "array": "list"}.items():
         expected = expected.replace(name, word)

@@ -110,13 +110,6 @@ def tflite_objects(content: bytes):
     return flatbuffer_utils.convert_bytearray_to_object(content)
 
 
-def tflite_operator_name(model, index: int) -> str:
-    """The name of a built-in operator of such a file, by its number there; the public interpreter lists none."""
-    from tensorflow.lite.tools import flatbuffer_utils
-
-    return flatbuffer_utils.opcode_to_name(model, index)
-
-
 def tflite_calibrated(converter) -> bytes:
     """A converted file with the ranges of its activations, not yet quantised: `convert` alone does both at once."""
     converter._experimental_calibrate_only = True

@@ -56,6 +56,7 @@ class Comparison:
             file=form.file,
             size_bytes=size,
             sha256=files.sha256(path),
+            seal=None if opened.metadata is None else opened.metadata.seal,
             quantization=mode,
             size_ratio=None if float32_bytes is None else size / float32_bytes,
             max_difference=first.max_difference,

@@ -22,11 +22,11 @@ _SAMPLES = 64
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a format is written with: batch size of the .tflite file, quantization, metadata text."""
+    """What a format is written with: batch size of the .tflite file, quantization, metadata."""
 
     batch_size: int
     quantization: Quantization
-    metadata: str
+    metadata: metadata.Metadata
 
 
 def export(
@@ -123,7 +123,7 @@ def export(
         if compared_on is None:
             raise ExportError("anomalies are compared with normal samples: pass samples= as well.")
         anomalies, _ = target.samples(anomalies, "test", "anomalies")
-    plan = Plan(batch_size, quantized, metadata.text_of(target, threshold))
+    plan = Plan(batch_size, quantized, metadata.of_target(target, threshold))
     # Digits are good for comparing numbers, but they are not what the model is for.
     known = None if compared_on is None else {"labels": labels, "anomalies": anomalies, "threshold": threshold}
 

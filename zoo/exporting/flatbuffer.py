@@ -1,9 +1,12 @@
 """What is done to a .tflite file between and after the converter's steps."""
 
+import dataclasses
+
 import flatbuffers
 import numpy as np
 
 from zoo.engine import keras_internals
+from zoo.exporting import seal
 from zoo.exporting.metadata import KEY
 
 # Beyond, a sigmoid is within half a step of an 8-bit output in [0, 1] of 0 or 1.
@@ -11,19 +14,20 @@ _SIGMOID_SATURATES = 6.5
 
 
 def finished(content, metadata):
-    """The bytes of a .tflite file with a metadata text, and with equal vectors stored once.
+    """The bytes of a .tflite file with its metadata, sealed, and with equal vectors stored once.
 
     Every signature is a subgraph with its own tensors. They share the buffers of the weights, but their scales and zero
     points, 12 bytes for every channel of a weight and as much for its bias, would be repeated for each of them.
     """
     schema, model = keras_internals.tflite_schema(), keras_internals.tflite_objects(content)
     buffer = schema.BufferT()
-    buffer.data = np.frombuffer(metadata.encode(), "uint8")
+    text = dataclasses.replace(metadata, seal=seal.BLANK).to_json()
+    buffer.data = np.frombuffer(text.encode(), "uint8")
     model.buffers.append(buffer)
     entry = schema.MetadataT()
     entry.name, entry.buffer = KEY, len(model.buffers) - 1
     model.metadata = [*(model.metadata or []), entry]
-    return _written(model)
+    return seal.sealed(_written(model))
 
 
 def with_clipped_logits(content):

@@ -1,11 +1,13 @@
 """The formats of exported files: one row for each, which everything else reads. Needs neither TensorFlow nor Keras."""
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Callable, Sequence
 
 from zoo.core.errors import ExportError
-from zoo.exporting import onnx, runtime, saved_model, tflite
+from zoo.exporting import onnx, onnx_structure, runtime, saved_model, tflite, tflite_structure
+from zoo.exporting.opening import opened
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +18,8 @@ class Format:
         file: name of the file (or directory) inside the export directory.
         write: function of (`ExportTarget`, path, `Plan`) that writes the file; returns the size in bytes of the float32
             file if this one is quantised, else None.
-        open: function of a path that returns its runtime, see `zoo.exporting.runtime`.
+        open: function of a path that returns its runtime, see `zoo.exporting.runtime`; of a file also with the
+            arguments of `zoo.exporting.opening.opened`.
         operators: function of a path to the sorted names of the operators in the file.
         is_foreign: whether an operator of this name is one that the format's runtimes lack.
     """
@@ -39,6 +42,18 @@ FORMATS = {
     "saved_model": Format(
         "saved_model", saved_model.write, runtime.SavedModel, saved_model.operators, saved_model.is_foreign
     ),
-    "tflite": Format("model.tflite", tflite.write, runtime.LiteRT, tflite.operators, tflite.is_foreign),
-    "onnx": Format("model.onnx", onnx.write, runtime.OnnxRuntime, onnx.operators, onnx.is_foreign),
+    "tflite": Format(
+        "model.tflite",
+        tflite.write,
+        functools.partial(opened, check=tflite_structure.check, engine=runtime.LiteRT),
+        tflite.operators,
+        tflite.is_foreign,
+    ),
+    "onnx": Format(
+        "model.onnx",
+        onnx.write,
+        functools.partial(opened, check=onnx_structure.check, engine=runtime.OnnxRuntime),
+        onnx.operators,
+        onnx.is_foreign,
+    ),
 }

@@ -1,43 +1,98 @@
-"""What an exported file knows about itself: kind, signatures, range of its samples, anomaly threshold.
+"""What an exported file knows about itself: kind, signatures, range of its samples, anomaly threshold, seal.
 
 It is one JSON text, kept where each format keeps such things: a metadata entry of a .tflite file, a metadata property
 of an .onnx file, a file in the extra assets of a SavedModel.
 """
 
+import dataclasses
 import json
 import pathlib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from zoo.core import reading, schema
+from zoo.core.errors import ExportError, ZooError, unknown_name
 
 KEY = "zoo"
 SAVED_MODEL_FILE = pathlib.Path("assets.extra") / "zoo.json"
+LIMIT = 1e6
+
+Kind = Literal["autoencoder", "encoder", "decoder", "classifier", "model"]
+Threshold = Annotated[float, msgspec.Meta(ge=0)]
+Seal = Annotated[str, msgspec.Meta(pattern="^sha256:[0-9a-f]{64}$")]
 
 
-def text_of(target, threshold):
-    """The metadata of an `ExportTarget` as JSON text."""
-    return json.dumps(
-        {
-            "model": target.kind,
-            "default": target.default.name,
-            "signatures": {
-                s.name: {"input": s.input_name, "output": s.output_name} for s in target.signatures.values()
-            },
-            "unit_range": target.unit_range,
-            "threshold": threshold,
-        }
-    )
+@dataclasses.dataclass(frozen=True)
+class Names:
+    """The names of a signature's input and its output."""
+
+    input: schema.Text
+    output: schema.Text
 
 
-def parsed(text):
-    """The metadata of a file as a dictionary; empty for a file that the zoo did not write."""
-    return json.loads(text) if text else {}
+@dataclasses.dataclass(frozen=True)
+class Metadata:
+    """The metadata of an exported file.
+
+    Attributes:
+        model: what was exported.
+        default: name of the signature that is run where none is named.
+        signatures: dict of signature name to `Names`.
+        unit_range: whether samples must lie in [0, 1]; None if unknown.
+        threshold: anomaly threshold, or None.
+        seal: see `zoo.exporting.seal`; None where the format has none, and in files of older versions.
+    """
+
+    model: Kind
+    default: schema.Text
+    signatures: dict[schema.Text, Names]
+    unit_range: bool | None
+    threshold: Threshold | None
+    seal: Seal | None = None
+
+    def to_json(self) -> str:
+        """The metadata as JSON text."""
+        known = dataclasses.asdict(self)
+        if self.seal is None:
+            del known["seal"]
+        return json.dumps(known)
+
+    def check_signatures(self, found: Mapping[str, Any]) -> None:
+        """Raise `ExportError` unless a file has these signatures, the default one among them, and no others.
+
+        Args:
+            found: dict of name to `zoo.exporting.runtime.Details`, what the file has.
+        """
+        stated = {name: (names.input, names.output) for name, names in self.signatures.items()}
+        actual = {name: (details.input_name, details.output_name) for name, details in found.items()}
+        if stated != actual:
+            raise ExportError(f"its metadata names the signatures {stated}, but the file has {actual}")
+        if self.default not in actual:
+            raise ExportError(f"its metadata: {unknown_name('default signature', self.default, actual)}")
 
 
-def of_tflite(content):
-    """The metadata text in the bytes of a .tflite file, or None. Needs no TensorFlow."""
-    from ai_edge_litert.schema_py_generated import Model
+def of_target(target, threshold: float | None) -> Metadata:
+    """The metadata of an `ExportTarget`."""
+    signatures = {s.name: Names(s.input_name, s.output_name) for s in target.signatures.values()}
+    return Metadata(target.kind, target.default.name, signatures, target.unit_range, threshold)
 
-    model = Model.GetRootAs(content, 0)
-    for index in range(model.MetadataLength()):
-        entry = model.Metadata(index)
-        if entry.Name() == KEY.encode():
-            return model.Buffers(entry.Buffer()).DataAsNumpy().tobytes().decode()
-    return None
+
+def parsed(text: bytes | str | None) -> Metadata | None:
+    """The metadata of a file; None for a file that the zoo did not write.
+
+    Raises:
+        ExportError: not the metadata that `zoo.export` writes.
+    """
+    if text is None:
+        return None
+    if len(text) > LIMIT:
+        raise ExportError(f"its metadata is too large: expected at most {int(LIMIT):,} bytes. Received {len(text):,}")
+    content = reading.parse_json(text, "its metadata", error=ExportError)
+    try:
+        return schema.convert(content, Metadata, "its metadata")
+    except ExportError:
+        raise
+    except ZooError as problem:
+        raise ExportError(str(problem)) from problem

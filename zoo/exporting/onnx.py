@@ -1,9 +1,11 @@
 """ONNX: for ONNX Runtime and everything that reads its format."""
 
 import contextlib
+import dataclasses
 import logging
 
 from zoo.core.errors import ExportError
+from zoo.exporting import onnx_structure, seal
 from zoo.exporting.metadata import KEY
 
 # tf2onnx accepts 13 to 18.
@@ -34,16 +36,16 @@ def write(target, path, plan):
             )
         except (ValueError, NotImplementedError, RuntimeError) as error:
             raise ExportError(f"This model cannot be converted to ONNX: {error}") from error
-    onnx.helper.set_model_props(model, {KEY: plan.metadata})
-    onnx.save(model, path)
+    # The format's own signatures; older versions listed "decode", which an autoencoder's file lacks.
+    present = {name: names for name, names in plan.metadata.signatures.items() if target.signatures[name] in signatures}
+    known = dataclasses.replace(plan.metadata, signatures=present, seal=seal.BLANK)
+    onnx.helper.set_model_props(model, {KEY: known.to_json()})
+    path.write_bytes(seal.sealed(model.SerializeToString(deterministic=True)))
 
 
 def operators(path):
     """Sorted names of the operators in an .onnx file; with their domain if that is not the standard's."""
-    import onnx
-
-    nodes = onnx.load(str(path)).graph.node
-    return tuple(sorted({f"{node.domain}.{node.op_type}" if node.domain else node.op_type for node in nodes}))
+    return onnx_structure.operators(path.read_bytes())
 
 
 def is_foreign(name):

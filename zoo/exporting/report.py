@@ -35,6 +35,8 @@ class ExportedFile:
         file: its path inside the export directory.
         size_bytes: its size (of a directory: all files in it).
         sha256: its SHA-256 (of a directory: of the paths and hashes of its files).
+        seal: the seal in its metadata, see `zoo.exporting.seal`: "sha256:" and the SHA-256 of the file in which the
+            seal's own 64 digits are zeros; None for a directory.
         quantization: None, "float16", "dynamic" or "int8".
         size_ratio: its size as a share of the float32 file's; None if it is not quantised.
         max_difference, mean_difference, tolerance: those of the default signature.
@@ -46,6 +48,7 @@ class ExportedFile:
     file: str
     size_bytes: int
     sha256: str
+    seal: str | None
     quantization: str | None
     size_ratio: float | None
     max_difference: float

@@ -11,7 +11,7 @@ def write(target, path, plan):
     """
     write_signatures(target, path, None)
     (path / SAVED_MODEL_FILE).parent.mkdir()
-    (path / SAVED_MODEL_FILE).write_text(plan.metadata, encoding="utf-8")
+    (path / SAVED_MODEL_FILE).write_text(plan.metadata.to_json(), encoding="utf-8")
 
 
 def write_signatures(target, path, batch_size):

@@ -11,7 +11,7 @@ import numpy as np
 from zoo.core.errors import ExportError
 from zoo.core.terminal import native_errors_hidden
 from zoo.engine import keras_internals
-from zoo.exporting import flatbuffer
+from zoo.exporting import flatbuffer, tflite_structure
 from zoo.exporting.saved_model import write_signatures
 
 # Left in float32 by int8. The score, from its int8 reconstruction: a mean of squares in 8 bits takes some hundred
@@ -48,11 +48,7 @@ def write(target, path, plan):
 
 def operators(path):
     """Sorted names of the operators in a .tflite file; those of Flex and custom operators are their own."""
-    model = keras_internals.tflite_objects(path.read_bytes())
-    used = {operator.opcodeIndex for graph in model.subgraphs for operator in graph.operators}
-    custom = {index: model.operatorCodes[index].customCode for index in used}
-    names = {code.decode() if code else keras_internals.tflite_operator_name(model, i) for i, code in custom.items()}
-    return tuple(sorted(names))
+    return tflite_structure.operators(path.read_bytes())
 
 
 def is_foreign(name):
