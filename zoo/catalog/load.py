@@ -13,6 +13,7 @@ from zoo.catalog.card import CARD_LIMITS, CONFIG, GOLDEN, WEIGHTS, parse_card
 from zoo.catalog.lookup import find
 from zoo.core import manifest
 from zoo.core.errors import IntegrityError
+from zoo.engine import forking
 from zoo.families import from_config
 from zoo.layers.parts import Encoder
 
@@ -50,6 +51,7 @@ def load(
         >>> model.reconstruct(images).shape
         (10000, 28, 28, 1)
     """
+    forking.check()
     directory = find(name_or_directory)
     contents = manifest.read(directory, LIMITS if weights else CARD_LIMITS, trust=trust, optional=[GOLDEN])
     card = parse_card(contents, directory)

@@ -6,6 +6,7 @@ Exported files are read through this module as well, so Keras is imported by the
 from __future__ import annotations
 
 import contextlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -42,6 +43,12 @@ def has_accelerator() -> bool:
 
         return bool(tf.config.list_logical_devices("GPU"))
     return bool(keras.distribution.list_devices("gpu")) if keras.backend.backend() == "jax" else False
+
+
+def tensorflow_has_started() -> bool:
+    """Whether TensorFlow's runtime, with its threads, exists in this process. TensorFlow is not imported for it."""
+    module = sys.modules.get("tensorflow.python.eager.context")
+    return module is not None and module.context()._context_handle is not None
 
 
 def compile_arguments(model: keras.Model) -> dict[str, Any]:
