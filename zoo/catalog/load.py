@@ -1,21 +1,25 @@
 """Loading pretrained models, with every file checked before it is opened."""
 
 import os
-import warnings
 
 import keras
 from keras import layers
 
 from zoo.autoencoder import Autoencoder
+from zoo.catalog import hdf5
 from zoo.catalog.card import CONFIG, WEIGHTS, read_card
 from zoo.catalog.lookup import find
 from zoo.core import files
 from zoo.core.errors import IntegrityError
+from zoo.engine import keras_internals
 from zoo.families import from_config
+from zoo.families.registry import MEMORY_LIMIT, without_values
 from zoo.layers.parts import Encoder
 
 
-def load(name_or_directory: str | os.PathLike, *, weights: bool = True) -> Autoencoder:
+def load(
+    name_or_directory: str | os.PathLike, *, weights: bool = True, memory_limit: float | None = MEMORY_LIMIT
+) -> Autoencoder:
     """Load a pretrained autoencoder.
 
     Nothing is unpickled and no code is loaded: ``config.json`` names a family and its arguments (for a wrapped model:
@@ -24,6 +28,7 @@ def load(name_or_directory: str | os.PathLike, *, weights: bool = True) -> Autoe
     Args:
         name_or_directory: a name of `zoo.list_pretrained()`, or a directory that `zoo.save` wrote.
         weights: False builds the same architecture with fresh weights.
+        memory_limit: as for `zoo.from_config`.
 
     Returns:
         Autoencoder, not compiled. Its `fit` continues the training with care: small relative steps, the loss of the
@@ -42,9 +47,9 @@ def load(name_or_directory: str | os.PathLike, *, weights: bool = True) -> Autoe
     """
     directory = find(name_or_directory)
     card = read_card(directory)
-    model = from_config(card.config)
     if not weights:
-        return model
+        return from_config(card.config, memory_limit=memory_limit)
+    model, variables = without_values(card.config, memory_limit=memory_limit)
     # What zoo.export calibrates and measures on where it is given no samples.
     model.encoder.trained_on = model.decoder.trained_on = card.dataset.name
     path = directory / WEIGHTS
@@ -53,12 +58,12 @@ def load(name_or_directory: str | os.PathLike, *, weights: bool = True) -> Autoe
         raise _misfit(
             card, f"the config describes {model.count_params():,} parameters, the weights are {card.parameters:,}"
         )
+    arrays = hdf5.read(path.read_bytes(), f"The weight file of {card.name!r}")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # Keras only warns of layers that it found no weights for
-            model.load_weights(path)
-    except (ValueError, KeyError, OSError, UserWarning) as error:
-        raise _misfit(card, str(error).splitlines()[0]) from error
+        keras_internals.load_weights(model, arrays)
+        keras_internals.initialize(variables)  # what no file holds, such as states of random numbers
+    except Exception as error:
+        raise _misfit(card, (str(error).splitlines() or [type(error).__name__])[0]) from error
     model.pretrained_loss = _known_loss(card.recipe.loss)
     return model
 
