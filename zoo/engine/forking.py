@@ -1,4 +1,4 @@
-"""Processes made by fork: TensorFlow's threads do not live in them, and its computations would wait for them forever."""
+"""Processes made by fork: TensorFlow's threads do not live there, and a computation would wait for them forever."""
 
 import os
 
