@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import importlib.metadata
+import math
 import os
 import pathlib
 import platform
@@ -71,7 +72,7 @@ def _train(path, recipe, output_directory, resume, stream, verbose):
 
     checkpoint = output_directory / _CHECKPOINT
     if checkpoint.is_symlink():
-        raise OutputError(f"{str(checkpoint)!r} is a symbolic link, and would be written through: remove it.")
+        raise OutputError(f"{str(checkpoint)!r} is a link, through which no checkpoint is written: remove it.")
     with _Stopwatch(checkpoint / "seconds.txt", resume) as stopwatch:
         model = build(recipe)
         source = load_for(model, recipe.dataset, "train", stream=stream)
@@ -112,8 +113,10 @@ class _Stopwatch:
 
     def __init__(self, path, resume):
         self.path, self.seconds = path, 0.0
-        with contextlib.suppress(ZooError, ValueError):
-            self.seconds = float(reading.read_bytes(path, limit=100, follow_links=False)) if resume else 0.0
+        if resume:
+            with contextlib.suppress(ZooError, ValueError):
+                seconds = float(reading.read_bytes(path, limit=100, follow_links=False))
+                self.seconds = seconds if 0 <= seconds < math.inf else 0.0
 
     def __enter__(self):
         self._begin = time.monotonic()
