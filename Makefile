@@ -3,6 +3,11 @@ VENV ?= .venv
 PYTHON ?= python3
 # Of `make web`.
 PORT ?= 8000
+# Of `make lock`, `make audit` and `make sbom`: their tools, in an environment of their own.
+RELEASE ?= .release
+PIP_INSTALL = pip install --quiet --disable-pip-version-check
+COMPILE = $(RELEASE)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--no-emit-index-url --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 # Prepared datasets beside the checkout, if there are any; otherwise TFDS downloads what is asked for.
 ifneq ($(wildcard ../shared/tfds),)
 export TFDS_DATA_DIR ?= $(abspath ../shared/tfds)
@@ -12,7 +17,7 @@ export ZOO_DATA_DIR ?= $(abspath ../shared/data)
 endif
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-keras-next web test-web browser lint install format clean paper verify arm64
+.PHONY: demo test test-keras-next web test-web browser lint install format clean paper verify arm64 lock audit sbom
 
 demo: install  ## fine-tune a pretrained encoder on a few real digits, export it, run it as a phone would
 	$(VENV)/bin/zoo demo
@@ -50,6 +55,16 @@ verify: install  ## recompute every number of every card
 	$(VENV)/bin/python scripts/evaluate.py --verify-quantization
 	$(VENV)/bin/python scripts/update_readme.py --check
 
+lock: $(RELEASE)/.installed  ## write both lock files anew; pinned versions stay, unless UPGRADE=1
+	$(COMPILE) setup.py --extra test --output-file requirements.lock
+	$(COMPILE) --group pyproject.toml:release --output-file requirements-release.lock
+
+audit: $(RELEASE)/.installed  ## search a public database for known vulnerabilities of the locked packages
+	$(RELEASE)/bin/python scripts/supply_chain.py audit requirements.lock
+
+sbom: $(RELEASE)/.installed  ## list the locked packages, with hashes, in CycloneDX JSON: build/sbom.cdx.json
+	$(RELEASE)/bin/python scripts/supply_chain.py sbom requirements.lock --output build/sbom.cdx.json
+
 lint: install  ## style and types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -63,10 +78,18 @@ install: $(VENV)/.installed
 
 $(VENV)/.installed: requirements.lock setup.py
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	# First what source distributions are built with; pip would fetch that without hashes.
+	sed -nE '/^(packaging|setuptools|wheel)==/,/[^\\]$$/p' requirements.lock > $(VENV)/build.lock
+	$(VENV)/bin/python -m $(PIP_INSTALL) --require-hashes -r $(VENV)/build.lock
+	$(VENV)/bin/python -m $(PIP_INSTALL) --require-hashes --no-build-isolation -r requirements.lock
+	$(VENV)/bin/python -m $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	$(VENV)/bin/python -m pip check
 	touch $@
 
+$(RELEASE)/.installed: requirements-release.lock
+	$(PYTHON) -m venv $(RELEASE)
+	$(RELEASE)/bin/python -m $(PIP_INSTALL) --require-hashes --only-binary :all: -r requirements-release.lock
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist demo exported trained paper-state arm64-state web/models web/vendor *.egg-info
+	rm -rf $(VENV) $(RELEASE) build dist demo exported trained paper-state arm64-state web/models web/vendor *.egg-info

@@ -401,7 +401,7 @@ def test_summary_names_what_is_slower(results):
         (["--model", "mnist-feed-forward-9"], "Unknown pretrained model 'mnist-feed-forward-9'. Did you mean 'mnist-"),
         (["--threads", "0"], "Invalid value for '--threads'"),
         (["--repeats", "0"], "Invalid value for '--repeats'"),
-        (["--from-json", "absent.json"], "Cannot read 'absent.json'"),
+        (["--from-json", "absent.json"], "No such file: 'absent.json'"),
         (["--from-json", "other.json"], "'other.json' does not hold the results of `zoo benchmark export`"),
         (["--output", "other.json"], "Cannot write to 'other.json'"),
     ],

@@ -177,9 +177,9 @@ def test_page_table_and_plot_come_from_the_json_alone(run, tmp_path):
         (["--model", "deeep"], "Unknown benchmark model 'deeep'. Did you mean 'deep'"),
         (["--competitors", "no_such"], "'no_such' is no importable module with a tuple COMPETITORS"),
         (["--repeats", "0"], "Invalid value for '--repeats'"),
-        (["--from-json", "absent.json"], "Cannot read 'absent.json'"),
+        (["--from-json", "absent.json"], "No such file: 'absent.json'"),
         (["--from-json", "other.json"], "'other.json' does not hold the results"),
-        (["--from-json", "broken.json"], "'broken.json' is not JSON"),
+        (["--from-json", "broken.json"], "'broken.json' is not valid JSON"),
         (["--output", "other.json"], "Cannot write to 'other.json'"),
     ],
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import zoo
-from tests.base import ZooTest
+from tests.base import ZooTest, resealed
 from zoo.catalog.card import Dataset, Settings
 from zoo.core.errors import ConfigError, IntegrityError, OutputError, UnknownNameError
 
@@ -119,12 +119,12 @@ class TestIntegrity:
 
     def test_truncated(self, saved):
         self._spoil(saved, lambda content: content[:-1])
-        with pytest.raises(IntegrityError, match="weights of 'set' are damaged: expected .* bytes, received"):
+        with pytest.raises(IntegrityError, match="weights.h5 in '.*set' was changed .*: expected .* bytes, received"):
             zoo.load(saved)
 
     def test_one_changed_bit(self, saved):
         self._spoil(saved, lambda content: content[:-1] + bytes([content[-1] ^ 1]))
-        with pytest.raises(IntegrityError, match="weights of 'set' were changed: expected SHA-256"):
+        with pytest.raises(IntegrityError, match="weights.h5 in '.*set' was changed .*: expected SHA-256"):
             zoo.load_encoder(saved)
 
     def test_missing_weights(self, saved):
@@ -138,6 +138,9 @@ class TestIntegrity:
         with pytest.raises(IntegrityError, match="incomplete: config.json is missing"):
             zoo.load(saved)
         (saved / "config.json").write_text("{")
+        with pytest.raises(IntegrityError, match="config.json in '.*set' was changed or damaged"):
+            zoo.load(saved)
+        resealed(saved)
         with pytest.raises(IntegrityError, match="damaged metadata.json or config.json"):
             zoo.load(saved)
 
@@ -152,6 +155,7 @@ class TestIntegrity:
             ({"sha": ""}, "Unknown key in metadata.json: 'sha'. Did you mean 'sha256'"),
         ):
             (saved / "metadata.json").write_text(json.dumps({**metadata, **changes}))
+            resealed(saved)
             with pytest.raises(IntegrityError, match=message):
                 zoo.card(saved)
 
@@ -180,6 +184,7 @@ class TestIntegrity:
     def test_config_that_does_not_fit(self, saved, changes, error, message):
         config = json.loads((saved / "config.json").read_text())
         (saved / "config.json").write_text(json.dumps({**config, **changes}))
+        resealed(saved)
         with pytest.raises(error, match=message):
             zoo.load(saved)
 
@@ -190,5 +195,6 @@ class TestIntegrity:
         metadata["parameters"] = deep.count_params()
         (saved / "metadata.json").write_text(json.dumps(metadata))
         (saved / "config.json").write_text(json.dumps(deep.get_config()))
+        resealed(saved)
         with pytest.raises(IntegrityError, match="do not fit its config.json"):
             zoo.load(saved)

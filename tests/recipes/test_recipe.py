@@ -5,6 +5,7 @@ import pytest
 import zoo
 from zoo.catalog.card import Dataset, Settings
 from zoo.catalog.lookup import catalog_directory
+from zoo.core import manifest
 from zoo.core.errors import ConfigError, DataNotFoundError, OutputError, UnknownNameError
 from zoo.recipes.recipe import Training, read_recipe
 
@@ -128,6 +129,10 @@ class TestTraining:
         model = zoo.train(recipe, output, verbose=0)
         card = zoo.card(output)
         assert sorted(p.name for p in output.iterdir()) == [
+            "README.md", "card.png", "config.json", "golden.npz", "manifest.json", "metadata.json", "model.weights.h5",
+            "recipe.toml",
+        ]  # fmt: skip
+        assert sorted(manifest.check(output)) == [
             "README.md", "card.png", "config.json", "golden.npz", "metadata.json", "model.weights.h5", "recipe.toml",
         ]  # fmt: skip
         assert card.name == "digits-feed-forward-4"

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 import zoo
+from tests.base import resealed
+from zoo.catalog import golden
 from zoo.core.errors import IntegrityError
 from zoo.evaluation import metrics
-from zoo.recipes import golden
 from zoo.recipes import verify as verification
 
 RECIPE = """
@@ -46,6 +47,7 @@ def _change(path, change):
     content = json.loads(path.read_text())
     change(content)
     path.write_text(json.dumps(content))
+    resealed(path.parent)
 
 
 class TestVerify:
@@ -76,6 +78,7 @@ class TestVerify:
             arrays = dict(stored)
         arrays["latent"] = arrays["latent"] + 1e-3
         np.savez(catalog / "golden.npz", **arrays)
+        resealed(catalog)
         with pytest.raises(IntegrityError, match="no longer gives its golden latent: .* Received 1.0e-03"):
             verification.verify(catalog.name, metrics=False)
         (catalog / "golden.npz").unlink()

@@ -1,12 +1,15 @@
 """What the pages of all benchmarks are made of."""
 
-import json
+import contextlib
 import pathlib
 import time
 
 import numpy as np
 
-from zoo.core.errors import DataError, DataNotFoundError
+from zoo.core import reading
+from zoo.core.errors import DataError, ZooError
+
+_LARGEST_RESULTS = 1e8  # bytes
 
 
 def middle(values):
@@ -43,15 +46,22 @@ def read(path, benchmark, key):
         DataError: not the results of this benchmark.
     """
     path = pathlib.Path(path)
-    try:
-        results = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataNotFoundError(f"Cannot read {str(path)!r}: {error.strerror or error}.") from error
-    except ValueError as error:
-        raise DataError(f"{str(path)!r} is not JSON: {error}. Expected a benchmark.json.") from error
+    results = reading.parse_json(reading.read_bytes(path, limit=_LARGEST_RESULTS), f"{str(path)!r}")
     if not isinstance(results, dict) or results.get("benchmark") != benchmark or key not in results:
         raise DataError(f"{str(path)!r} does not hold the results of `zoo benchmark {benchmark}`.")
     return results
+
+
+@contextlib.contextmanager
+def incomplete_results(names):
+    """Turn what goes wrong with results that were read from a file, but lack something, into a `DataError`."""
+    try:
+        yield
+    except ZooError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        files = ", ".join(map(repr, map(str, names)))
+        raise DataError(f"{files}: the results are incomplete ({type(error).__name__}: {error}).") from error
 
 
 def measured_on(results):

@@ -115,7 +115,7 @@ def further(module):
     """
     try:
         return tuple(importlib.import_module(module).COMPETITORS)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:  # the last two: no name of a module
         raise UnknownNameError(
             f"{module!r} is no importable module with a tuple COMPETITORS of zoo.benchmark.competitors.Competitor:"
             f" {error}."

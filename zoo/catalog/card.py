@@ -1,16 +1,18 @@
 """Cards: what is known about a pretrained model, read without TensorFlow."""
 
 import dataclasses
-import json
 import os
 import pathlib
+from collections.abc import Mapping
 from typing import Literal
 
-from zoo.core.errors import IntegrityError
+from zoo.core import manifest, reading
+from zoo.core.errors import ConfigError, IntegrityError, ZooError
 from zoo.core.schema import Count, PositiveCount, Sha256, Shape, Text, convert
 
 CONFIG, METADATA, WEIGHTS, README = "config.json", "metadata.json", "model.weights.h5", "README.md"
 GOLDEN, PICTURE = "golden.npz", "card.png"
+CARD_LIMITS = {CONFIG: 4e6, METADATA: 4e6}  # bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,22 +154,24 @@ class Card:
         return content if self.quantization.files else {**content, "quantization": {}}
 
 
-def read_card(directory: str | os.PathLike) -> Card:
-    """The `Card` in the directory of a pretrained model.
+def read_card(directory: str | os.PathLike, *, trust: str = "sealed") -> Card:
+    """The `Card` in the directory of a pretrained model; `trust` as for `zoo.load`.
 
     Raises:
-        IntegrityError: one of its JSON files is missing or damaged; the message names the key.
+        IntegrityError: one of its JSON files is missing, changed or damaged; the message names it, or the key.
     """
     directory = pathlib.Path(directory)
+    return parse_card(manifest.read(directory, CARD_LIMITS, trust=trust), directory)
+
+
+def parse_card(contents: Mapping[str, bytes], directory: pathlib.Path) -> Card:
+    """The `Card` in the contents of the files of `CARD_LIMITS`; errors as of `read_card`."""
     try:
-        metadata = json.loads((directory / METADATA).read_text(encoding="utf-8"))
-        config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
+        metadata, config = (reading.parse_json(contents[name], name) for name in (METADATA, CONFIG))
+        if not isinstance(metadata, dict):
+            raise ConfigError(f"{METADATA} must be a table. Received: {type(metadata).__name__}.")
         return convert({**metadata, "config": config}, Card, METADATA)
-    except FileNotFoundError as error:
-        raise IntegrityError(
-            f"The pretrained model in {str(directory)!r} is incomplete: {pathlib.Path(error.filename).name} is missing."
-        ) from error
-    except (ValueError, TypeError) as error:
+    except ZooError as error:
         raise IntegrityError(
             f"The pretrained model in {str(directory)!r} has a damaged {METADATA} or {CONFIG}: {error}"
         ) from error

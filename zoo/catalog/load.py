@@ -2,28 +2,37 @@
 
 import os
 import warnings
+from typing import Any
 
 import keras
 from keras import layers
 
 from zoo.autoencoder import Autoencoder
-from zoo.catalog.card import CONFIG, WEIGHTS, read_card
+from zoo.catalog import golden
+from zoo.catalog.card import CARD_LIMITS, CONFIG, GOLDEN, WEIGHTS, parse_card
 from zoo.catalog.lookup import find
-from zoo.core import files
+from zoo.core import manifest
 from zoo.core.errors import IntegrityError
 from zoo.families import from_config
 from zoo.layers.parts import Encoder
 
+LIMITS = {**CARD_LIMITS, WEIGHTS: 4e9, GOLDEN: 256e6}  # bytes
 
-def load(name_or_directory: str | os.PathLike, *, weights: bool = True) -> Autoencoder:
+
+def load(
+    name_or_directory: str | os.PathLike, *, weights: bool = True, verify: bool = False, trust: str = "sealed"
+) -> Autoencoder:
     """Load a pretrained autoencoder.
 
-    Nothing is unpickled and no code is loaded: ``config.json`` names a family and its arguments (for a wrapped model:
-    layers of Keras, checked against a list), and the weight file's size and SHA-256 are checked on every load.
+    Nothing is unpickled, no code is loaded, and nothing is written: ``config.json`` names a family and its arguments
+    (for a wrapped model: layers of Keras, checked against a list), and every file that decides a number has to have the
+    size and SHA-256 that ``manifest.json`` states.
 
     Args:
         name_or_directory: a name of `zoo.list_pretrained()`, or a directory that `zoo.save` wrote.
         weights: False builds the same architecture with fresh weights.
+        verify: also compute the model's golden output and compare it with the stored one.
+        trust: "sealed", or "unsealed" to load a directory without a manifest, which older versions wrote, too.
 
     Returns:
         Autoencoder, not compiled. Its `fit` continues the training with care: small relative steps, the loss of the
@@ -33,7 +42,8 @@ def load(name_or_directory: str | os.PathLike, *, weights: bool = True) -> Autoe
     Raises:
         UnknownNameError: an unknown name; the nearest valid ones are listed.
         DataNotFoundError: a directory that is not there or holds no model.
-        IntegrityError: a file is missing, changed or truncated, or the weights do not fit the config.
+        IntegrityError: a file is missing, changed or no regular file, or the weights do not fit the config; with
+            `verify`, another output than the golden one.
 
     Example:
         >>> model = zoo.load("mnist-feed-forward-16")
@@ -41,55 +51,62 @@ def load(name_or_directory: str | os.PathLike, *, weights: bool = True) -> Autoe
         (10000, 28, 28, 1)
     """
     directory = find(name_or_directory)
-    card = read_card(directory)
-    model = from_config(card.config)
+    contents = manifest.read(directory, LIMITS if weights else CARD_LIMITS, trust=trust, optional=[GOLDEN])
+    card = parse_card(contents, directory)
     if not weights:
-        return model
+        return from_config(card.config)
+    model = assembled(card, contents, directory)
+    if verify:
+        check_golden(card, contents, model)
+    return model
+
+
+def assembled(card, contents, directory):
+    """The `Autoencoder` of a card, with the weights in `contents`, the bytes of the files by their names."""
+    model = from_config(card.config)
     # What zoo.export calibrates and measures on where it is given no samples.
     model.encoder.trained_on = model.decoder.trained_on = card.dataset.name
-    path = directory / WEIGHTS
-    verify(path, card)
-    if model.count_params() != card.parameters:
-        raise _misfit(
-            card, f"the config describes {model.count_params():,} parameters, the weights are {card.parameters:,}"
-        )
+    _check_weights(contents[WEIGHTS], card, model)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # Keras only warns of layers that it found no weights for
-            model.load_weights(path)
+            model.load_weights(directory / WEIGHTS)
     except (ValueError, KeyError, OSError, UserWarning) as error:
         raise _misfit(card, str(error).splitlines()[0]) from error
     model.pretrained_loss = _known_loss(card.recipe.loss)
     return model
 
 
+def check_golden(card, contents, model):
+    """Raise `IntegrityError` unless a model gives the golden output that is among `contents`."""
+    if GOLDEN not in contents:
+        raise IntegrityError(f"The pretrained model {card.name!r} has no {GOLDEN} to be verified with.")
+    golden.check(contents[GOLDEN], model, card.name)
+
+
 def _known_loss(name):
     """`name` if Keras knows it as a loss, else "mse": the card of a user's own model may state any text, or nothing."""
     try:
         return name if name and keras.losses.get(name) else "mse"
-    except ValueError:
+    except Exception:  # Keras looks up any text, and fails in many ways
         return "mse"
 
 
-def verify(path, card):
-    """Raise `IntegrityError` unless the weight file has the size and SHA-256 that its card states."""
-    advice = "Restore the file from the repository or reinstall the package; do not use it as it is."
-    if not path.is_file():
-        raise IntegrityError(f"The pretrained model {card.name!r} is incomplete: {path.name} is missing. {advice}")
-    if path.stat().st_size != card.size_bytes:
+def _check_weights(content, card, model):
+    """Raise `IntegrityError` unless the weights are those of the card and as many as its config describes."""
+    stated, received = manifest.Entry(card.size_bytes, card.sha256), manifest.entry(content)
+    if received != stated:
         raise IntegrityError(
-            f"The weights of {card.name!r} are damaged: expected {card.size_bytes:,} bytes, received"
-            f" {path.stat().st_size:,}. {advice}"
+            f"The weights of {card.name!r} are not those of its card: expected {stated}, received {received}."
         )
-    received = files.sha256(path)
-    if received != card.sha256:
-        raise IntegrityError(
-            f"The weights of {card.name!r} were changed: expected SHA-256 {card.sha256}, received {received}. {advice}"
+    if model.count_params() != card.parameters:
+        raise _misfit(
+            card, f"the config describes {model.count_params():,} parameters, the weights are {card.parameters:,}"
         )
 
 
 def load_encoder(
-    name_or_directory: str | os.PathLike, *, trainable: bool = True, raw_input: bool = False
+    name_or_directory: str | os.PathLike, *, trainable: bool = True, raw_input: bool = False, **options: Any
 ) -> keras.Model:
     """Load the encoder of a pretrained autoencoder, ready for `zoo.classifier`, `fit` or `zoo.export`.
 
@@ -97,6 +114,7 @@ def load_encoder(
         name_or_directory: as for `zoo.load`.
         trainable: False freezes its weights.
         raw_input: take uint8 pixels in [0, 255]; the division by 255 becomes part of the model and of exported files.
+        **options: verify and trust, as for `zoo.load`.
 
     Returns:
         keras.Model named "encoder": (batch, *shape) to (batch, *latent shape), both in the card.
@@ -109,7 +127,7 @@ def load_encoder(
         >>> encoder.output_shape
         (None, 128)
     """
-    encoder = load(name_or_directory).encoder
+    encoder = load(name_or_directory, **options).encoder
     encoder.trainable = trainable
     if not raw_input:
         return encoder

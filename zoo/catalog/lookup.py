@@ -6,7 +6,6 @@ import pathlib
 
 from zoo.catalog.card import METADATA, Card, read_card
 from zoo.core.errors import DataNotFoundError, unknown_name
-from zoo.core.files import recover
 from zoo.families import registry
 
 
@@ -58,22 +57,23 @@ def _families(config):
         config = config.get("backbone")
 
 
-def card(name: str | os.PathLike) -> Card:
+def card(name: str | os.PathLike, *, trust: str = "sealed") -> Card:
     """The card of a pretrained model.
 
     Args:
         name: a name of `zoo.list_pretrained()`, or a directory that `zoo.save` wrote.
+        trust: as for `zoo.load`.
 
     Raises:
         UnknownNameError: an unknown name; the nearest valid ones are listed.
         DataNotFoundError: a directory that is not there or holds no model.
-        IntegrityError: a card that is damaged.
+        IntegrityError: a card that was changed or is damaged.
 
     Example:
         >>> zoo.card("mnist-feed-forward-8").parameters
         13336
     """
-    return read_card(find(name))
+    return read_card(find(name), trust=trust)
 
 
 def find(name_or_directory: str | os.PathLike) -> pathlib.Path:
@@ -83,7 +83,6 @@ def find(name_or_directory: str | os.PathLike) -> pathlib.Path:
     if isinstance(name_or_directory, str) and path.name == text and (catalog_directory() / text / METADATA).is_file():
         return catalog_directory() / text
     if path.is_dir():
-        recover(path)
         if (path / METADATA).is_file():
             return path
         raise DataNotFoundError(

@@ -4,10 +4,13 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
+import tempfile
 from typing import Any
 
 from zoo.autoencoder import Autoencoder
-from zoo.catalog.card import CONFIG, METADATA, README, WEIGHTS, Card
+from zoo.catalog import golden
+from zoo.catalog.card import CONFIG, GOLDEN, METADATA, PICTURE, README, WEIGHTS, Card
 from zoo.catalog.readme import readme
 from zoo.core import files
 from zoo.core.errors import ConfigError, unknown_name
@@ -21,7 +24,8 @@ GIVEN = {field.name for field in dataclasses.fields(Card)} - _MEASURED
 def save(model: Autoencoder, directory: str | os.PathLike, **metadata: Any) -> Card:
     """Write config, weights, metadata and README card of an `Autoencoder` to a directory that `zoo.load` reads.
 
-    The write is atomic: interrupted, it leaves what was there before. Other files in the directory stay.
+    The write is atomic: interrupted, it leaves what was there before. Other files in the directory stay. A manifest
+    with the SHA-256 of every file goes with it, and a golden output: what the model gives for a few samples.
 
     Args:
         model: Autoencoder of a family; or one of `zoo.wrap` or of your own parts, if all layers are Keras' own.
@@ -46,29 +50,37 @@ def save(model: Autoencoder, directory: str | os.PathLike, **metadata: Any) -> C
             "zoo.save writes Autoencoders. For an encoder or classifier use model.save('model.keras') or zoo.export."
             f" Received: {type(model).__name__}."
         )
-    for key in metadata:
-        if key not in GIVEN:
-            raise unknown_name("metadata key", key, GIVEN)
-    metadata = _plain(metadata)
+    metadata = checked_metadata(metadata)
+    with files.staged(directory, sealed=True, stale=[PICTURE]) as staging:
+        return write_model(model, staging, {"name": pathlib.Path(directory).absolute().name, **metadata})
+
+
+def write_model(model, staging, metadata, test=None):
+    """Write what `save` writes to a staging directory, with plain `metadata`; golden outputs of a `Source` of samples.
+
+    Returns:
+        zoo.Card.
+    """
     config = model.get_config()
     # A fresh copy: the weights alone, without the state of an optimizer, and proof that they fit the config.
     fresh = from_config(config)
     fresh.set_weights(model.get_weights())
     bare = Autoencoder(fresh.encoder, fresh.decoder, name="autoencoder")  # nor that of a corruption's random numbers
-    with files.staged(directory) as staging:
-        weights = staging / WEIGHTS
-        bare.save_weights(weights)
-        measured = {
-            "family": config["family"],
-            "config": config,
-            "input": _input(model),
-            "parameters": model.count_params(),
-            "size_bytes": files.size_bytes(weights),
-            "sha256": files.sha256(weights),
-        }
-        name = pathlib.Path(directory).absolute().name
-        card = convert({"name": name, **metadata, **measured}, Card, "the metadata")
-        write_card(card, staging)
+    weights = staging / WEIGHTS
+    with tempfile.TemporaryDirectory() as directory:  # on a full disk, h5py prints what it cannot clean up
+        bare.save_weights(pathlib.Path(directory) / WEIGHTS)
+        shutil.copyfile(pathlib.Path(directory) / WEIGHTS, weights)
+    measured = {
+        "family": config["family"],
+        "config": config,
+        "input": _input(model),
+        "parameters": model.count_params(),
+        "size_bytes": files.size_bytes(weights),
+        "sha256": files.sha256(weights),
+    }
+    card = convert({**metadata, **measured}, Card, "the metadata")
+    golden.write(staging / GOLDEN, fresh, test)
+    write_card(card, staging)
     return card
 
 
@@ -80,8 +92,11 @@ def write_card(card, directory, picture=None):
     (directory / README).write_text(readme(card, picture), encoding="utf-8")
 
 
-def _plain(metadata):
+def checked_metadata(metadata):
     """The metadata as JSON reads it again: sections of cards become dictionaries, numbers of NumPy those of Python."""
+    for key in metadata:
+        if key not in GIVEN:
+            raise unknown_name("metadata key", key, GIVEN)
 
     def plain(value: Any):
         if dataclasses.is_dataclass(value):
@@ -90,7 +105,10 @@ def _plain(metadata):
             return value.tolist()
         raise ConfigError(f"The metadata must be text, numbers, lists and dictionaries. Received: {value!r}.")
 
-    return json.loads(json.dumps(metadata, default=plain))
+    try:
+        return json.loads(json.dumps(metadata, default=plain, allow_nan=False))
+    except ValueError as error:  # NaN, or a dictionary that contains itself
+        raise ConfigError(f"The metadata must be what JSON can hold: {error}. Received: {metadata!r}.") from error
 
 
 def _input(model):

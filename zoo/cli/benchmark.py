@@ -6,12 +6,13 @@ import pathlib
 import click
 
 from zoo.cli.options import as_json_option
-from zoo.core.terminal import load_tensorflow
+from zoo.core.terminal import load_tensorflow, work_without_reader
 
 
 @click.group()
 def benchmark():
     """Measure zoo and its competitors on this machine."""
+    work_without_reader()
 
 
 @benchmark.command()
@@ -43,10 +44,11 @@ def train(models, repeats, samples, competitors, skip_plot, output, stored, as_j
     """
     output = output or pathlib.Path("benchmark") / "train"
     if stored:
-        from zoo.benchmark import report
+        from zoo.benchmark import basics, report
 
-        results = report.joined([report.read(path) for path in stored])
-        report.write(results, output)
+        with basics.incomplete_results(stored):
+            results = report.joined([report.read(path) for path in stored])
+            report.write(results, output)
     else:
         load_tensorflow()
         from zoo.benchmark import report
@@ -97,11 +99,12 @@ def export(models, repeats, threads, output, stored, as_json):
     on two cores that do nothing else.
     """
     output = output or pathlib.Path("benchmark") / "export"
-    from zoo.benchmark import export_report
+    from zoo.benchmark import basics, export_report
 
     if stored:
-        results = export_report.read(stored)
-        export_report.write(results, output)
+        with basics.incomplete_results([stored]):
+            results = export_report.read(stored)
+            export_report.write(results, output)
     else:
         load_tensorflow()
         from zoo.benchmark import export as measuring

@@ -7,8 +7,8 @@ import sys
 import click
 
 import zoo
-from zoo.cli.options import as_json_option, print_rows
-from zoo.core.terminal import load_tensorflow
+from zoo.cli.options import as_json_option, output_file, print_rows
+from zoo.core.terminal import load_tensorflow, printable, work_without_reader
 
 
 @click.command("list")
@@ -50,11 +50,13 @@ def show(name, plot, output, as_json):
     """Show the card of a pretrained model, or draw its pictures."""
     card = zoo.card(name)
     if plot:
+        work_without_reader()
         load_tensorflow()
         from zoo.recipes.verify import draw
 
         output = output or pathlib.Path(f"{card.name}.png")
-        draw(name, output)
+        with output_file(output) as file:
+            draw(name, file)
         click.echo(f"Wrote {output}.")
         return
     if output:
@@ -70,4 +72,4 @@ def show(name, plot, output, as_json):
     from rich.console import Console
     from rich.markdown import Markdown
 
-    Console().print(Markdown(readme(card)))
+    Console().print(Markdown(printable(readme(card))))

@@ -5,7 +5,7 @@ import pathlib
 import click
 
 from zoo.cli.options import as_json_option
-from zoo.core.terminal import load_tensorflow
+from zoo.core.terminal import load_tensorflow, work_without_reader
 
 
 @click.command()
@@ -19,6 +19,7 @@ from zoo.core.terminal import load_tensorflow
 @as_json_option
 def demo(output, draws, labels, as_json):
     """Fine-tune a pretrained encoder on a few real digits, export the classifier, run it as a phone would."""
+    work_without_reader()
     load_tensorflow()
     from zoo.recipes.demo import run
 

@@ -1,13 +1,12 @@
 """``zoo export``."""
 
 import pathlib
-import warnings
 
 import click
 
 import zoo
-from zoo.cli.options import as_json_option, print_rows
-from zoo.core.terminal import load_tensorflow
+from zoo.cli.options import FiniteFloat, as_json_option, print_rows
+from zoo.core.terminal import load_tensorflow, work_without_reader
 
 
 @click.command()
@@ -29,10 +28,16 @@ from zoo.core.terminal import load_tensorflow
 @click.option("--raw-input", is_flag=True, help="Take uint8 pixels.")
 @click.option(
     "--threshold-quantile",
-    type=float,
+    type=FiniteFloat(0, 1),
     help="Store an anomaly threshold: this quantile of the scores of the card's test split, such as 0.99.",
 )
-@click.option("--batch-size", default=1, show_default=True, help="Samples per call of the .tflite file.")
+@click.option(
+    "--batch-size",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 4096),
+    help="Samples per call of the .tflite file.",
+)
 @click.option("--force", is_flag=True, help="Calibrate int8 on fewer than 100 samples.")
 @as_json_option
 def export(name, output, formats, part, threshold_quantile, as_json, **options):
@@ -40,6 +45,7 @@ def export(name, output, formats, part, threshold_quantile, as_json, **options):
 
     A whole autoencoder is one file with the signatures encode, decode, reconstruct and score.
     """
+    work_without_reader()
     load_tensorflow()
     model = zoo.load(name)
     if threshold_quantile is not None:
@@ -47,11 +53,7 @@ def export(name, output, formats, part, threshold_quantile, as_json, **options):
     if formats:
         options["formats"] = formats
     output = output or pathlib.Path("exported") / zoo.card(name).name
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        report = zoo.export(model if part == "autoencoder" else getattr(model, part), output, **options)
-    for warning in caught:
-        click.echo(f"Warning: {warning.message}", err=True)
+    report = zoo.export(model if part == "autoencoder" else getattr(model, part), output, **options)
     if as_json:
         click.echo(report.to_json(), nl=False)
         return

@@ -6,7 +6,8 @@ import sys
 import click
 
 import zoo
-from zoo.core.terminal import load_tensorflow, native_errors_hidden, progress
+from zoo.cli.options import FiniteFloat, output_file
+from zoo.core.terminal import load_tensorflow, native_errors_hidden, printable, progress, work_without_reader
 
 _model = click.argument("model")
 _data = click.argument("data")
@@ -43,19 +44,20 @@ def encode(model, data, output, split, threads, trust):
     """
     import numpy as np
 
-    from zoo.core import files
-
-    opened, samples = _open(model, data, split, threads, trust)
-    with files.staged(output.absolute().parent) as staging:
+    work_without_reader()
+    with output_file(output) as file:
+        opened, samples = _open(model, data, split, threads, trust)
         latent = np.concatenate([opened.encode(batch) for _, batch in _with_progress(samples, "encode")])
-        np.save(staging / output.name, latent)
+        np.save(file, latent)
     click.echo(f"Wrote {output}: {latent.dtype} {latent.shape}, latent features of {samples.title}.")
 
 
 @click.command()
 @_model
 @_data
-@click.option("--threshold", type=float, help="Anomaly threshold [default: the one that the file carries].")
+@click.option(
+    "--threshold", type=FiniteFloat(min=0), help="Anomaly threshold [default: the one that the file carries]."
+)
 @_split
 @_threads
 @_trust
@@ -71,11 +73,12 @@ def score(model, data, threshold, split, threads, trust):
     threshold = getattr(opened, "threshold", None) if threshold is None else threshold
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["sample", "score"] + ["anomaly"] * (threshold is not None))
-    # In a terminal the rows themselves show the progress.
-    for names, batch in samples.batches() if sys.stdout.isatty() else _with_progress(samples, "score"):
+    to_terminal = sys.stdout.isatty()  # there the rows themselves show the progress
+    shown = printable if to_terminal else str
+    for names, batch in samples.batches() if to_terminal else _with_progress(samples, "score"):
         for name, value in zip(names, score_of(batch), strict=True):
             anomaly = [] if threshold is None else [int(value > threshold)]
-            writer.writerow([name, f"{value:.9g}", *anomaly])
+            writer.writerow([shown(name), f"{value:.9g}", *anomaly])
 
 
 def _open(model, data, split, threads, trust):

@@ -1,10 +1,34 @@
 """What several commands share: options, and printing of tables."""
 
+import contextlib
 import json
+import math
 
 import click
 
+from zoo.core.errors import OutputError
+
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+class FiniteFloat(click.FloatRange):
+    """A number of a range, which NaN and infinity are not."""
+
+    def convert(self, value, param, context):
+        number = super().convert(value, param, context)
+        return number if math.isfinite(number) else self.fail(f"{value} is not a finite number.", param, context)
+
+
+@contextlib.contextmanager
+def output_file(path):
+    """Yield a binary file that becomes `path` when the block ends; what cannot be written is refused before."""
+    from zoo.core import files
+
+    if path.exists() and not path.is_file():  # a device would be replaced by a file
+        raise OutputError(f"Cannot write the file {str(path)!r}: in its place is a folder, a device or a pipe.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with files.replacing(path) as file:
+        yield file
 
 
 def print_rows(rows, as_json=False, empty="Nothing to show."):

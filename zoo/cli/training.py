@@ -7,7 +7,7 @@ import click
 
 import zoo
 from zoo.cli.options import as_json_option, print_rows
-from zoo.core.terminal import load_tensorflow
+from zoo.core.terminal import load_tensorflow, work_without_reader
 
 _RECIPE_HELP = "NAME is a pretrained model, a recipe.toml, or the folder that holds one."
 _dataset = click.option(
@@ -29,6 +29,7 @@ _dataset = click.option(
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def train(name, output, resume, stream, quiet):
     """Train a model by its recipe: writes config, weights, metadata and README card."""
+    work_without_reader()
     load_tensorflow()
     from zoo.evaluation.metrics import HEADLINES
     from zoo.recipes.recipe import find_recipe

@@ -63,8 +63,8 @@ def opened(
     except FileNotFoundError as problem:
         raise missing(f"No such file: {os.fspath(path)!r}.") from problem
     except (OSError, ValueError) as problem:  # ValueError: a name with a null character
-        raise error(f"{os.fspath(path)!r} {_reason(problem)}.") from problem
-    with os.fdopen(descriptor, "rb") as file:
+        raise error(f"{os.fspath(path)!r} {reason(problem)}.") from problem
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
@@ -73,6 +73,11 @@ def opened(
             raise error(
                 f"{os.fspath(path)!r} is too large: expected at most {int(limit):,} bytes. Received {status.st_size:,}."
             )
+        file = os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    with file:
         yield file
 
 
@@ -81,12 +86,40 @@ def read_bytes(path: str | os.PathLike, *, limit: float, **options: Any) -> byte
     error = options.get("error", DataError)
     with opened(path, limit=limit, **options) as file:
         try:
-            content = file.read(int(limit) + 1)  # a file may grow while it is read
+            content = file.read(os.fstat(file.fileno()).st_size + 1)
+            if file.peek(1):  # it grows while it is read, or is one whose size is not known before
+                content += file.read(int(limit) + 1)
         except OSError as problem:
-            raise error(f"{os.fspath(path)!r} {_reason(problem)}.") from problem
+            raise error(f"{os.fspath(path)!r} {reason(problem)}.") from problem
     if len(content) > limit:
         raise error(f"{os.fspath(path)!r} is too large: expected at most {int(limit):,} bytes.")
     return content
+
+
+def expanded(path: str | os.PathLike) -> pathlib.Path:
+    """The path with "~" replaced by the home folder; as it is, where nobody has such a home."""
+    try:
+        return pathlib.Path(path).expanduser()
+    except RuntimeError:
+        return pathlib.Path(path)
+
+
+def kind(path: str | os.PathLike, *, error: type[ZooError] = DataError) -> str | None:
+    """What is at `path`, behind links: "a file", "a folder", "a named pipe", ...; None if there is nothing.
+
+    Args:
+        path: path to look at; nothing is opened.
+        error: class of the error where that cannot be known: no permission, a loop of links.
+    """
+    try:
+        mode = pathlib.Path(path).stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as problem:
+        if getattr(problem, "errno", None) == errno.ENAMETOOLONG:
+            return None
+        raise error(f"{os.fspath(path)!r} {reason(problem)}.") from problem
+    return "a file" if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "something else")
 
 
 def parse_json(content: bytes | str, where: str, *, error: type[ZooError] = DataError) -> Any:
@@ -109,6 +142,7 @@ def is_plain_name(name: str) -> bool:
     return name not in ("", ".", "..") and "\0" not in name and pathlib.PurePath(name).name == name and "\\" not in name
 
 
-def _reason(problem):
+def reason(problem: Exception) -> str:
+    """Why a path cannot be opened, in words that follow it: "may not be read: check its permissions"."""
     number = getattr(problem, "errno", None)
     return _REASONS.get(number, f"cannot be read: {getattr(problem, 'strerror', None) or problem}")

@@ -2,6 +2,10 @@
 
 import sys
 
+from zoo.core.terminal import printable
+
+_NARROWEST = 40  # in fewer columns a table is unreadable, and the terminal itself may break the lines
+
 
 def markdown_table(titles, rows, align: str = "") -> str:
     """A markdown table.
@@ -28,16 +32,20 @@ def print_table(rows, title=None):
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     columns = list(dict.fromkeys(key for row in rows for key in row))
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False, show_edge=False)
     for column in columns:
         number = all(isinstance(row.get(column, 0), (int, float)) for row in rows)
-        table.add_column(column, justify="right" if number else "left", no_wrap=column == columns[0])
+        # In a narrow terminal names are folded; numbers stay whole.
+        table.add_column(column, justify="right" if number else "left", no_wrap=number, overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(row.get(column, "")) for column in columns))
-    # Redirected output is not cut to the width of a terminal that nobody looks at.
-    (Console() if sys.stdout.isatty() else Console(width=160)).print(table)
+        table.add_row(*(Text(printable(_cell(row.get(column, "")))) for column in columns))
+    console = Console()
+    if not sys.stdout.isatty() or console.width < _NARROWEST:
+        console = Console(width=160)  # redirected output is not cut to the width of a terminal that nobody looks at
+    console.print(table)
 
 
 def _cell(value):

@@ -1,12 +1,99 @@
-"""What a user reads in a terminal: progress, undisturbed by what native libraries print."""
+"""What a user reads in a terminal: text that any terminal can show, progress, and nothing of native libraries."""
 
+import codecs
 import contextlib
+import io
 import os
 import sys
 import time
 
+from zoo.core.errors import OutputError
+
 _SECONDS_BEFORE_PROGRESS = 1.0  # what is done sooner needs no bar
 _SECONDS_BETWEEN_DRAWINGS = 0.1
+_SUBSTITUTES = {"×": "x", "÷": "/", "±": "+-", "–": "-", "…": "...", "≤": "<=", "≥": ">=", "→": "->"}
+
+
+def printable(text: str) -> str:
+    """`text` without control characters, which could steer a terminal, and without what cannot be encoded.
+
+    Example:
+        >>> printable("a\x1b[2Jb\udcff")
+        'a\\x1b[2Jb\\udcff'
+    """
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def _substitute(error):
+    text = error.object[error.start : error.end]
+    return "".join(_SUBSTITUTES.get(c, c.encode("unicode_escape").decode()) for c in text), error.end
+
+
+codecs.register_error("zoo.substitute", _substitute)
+
+
+class NoReaderError(Exception):
+    """Nobody reads standard output any more. No `BrokenPipeError`, which click and rich turn into exit code 1."""
+
+
+class _Stream(io.FileIO):
+    """Standard output or standard error: a failure is told once, in words, and what follows it is dropped."""
+
+    silent = False  # whether to tell no failure
+    needs_reader = True  # whether it is a failure that nobody reads
+    failed = False
+
+    def write(self, data):
+        if not self.failed:
+            try:
+                return super().write(data)
+            except BrokenPipeError as error:
+                self.failed = True
+                if self.needs_reader and not self.silent:
+                    raise NoReaderError from error
+            except OSError as error:
+                self.failed = True
+                if not self.silent:
+                    raise OutputError(f"Cannot write to standard output: {error.strerror}.") from error
+        return len(data)
+
+
+def prepare_streams():
+    """Make standard input, output and error what every command can rely on; for the start of a process.
+
+    A closed one becomes an empty one: otherwise the next file that is opened takes its place and receives what is
+    printed. What the encoding lacks is written in other characters. A failed write to standard output is one
+    `NoReaderError` or `OutputError`; what cannot be written to standard error is dropped.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            _occupy(number)
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8", errors="zoo.substitute"))  # noqa: SIM115
+        elif mode == "w" and stream is getattr(sys, f"__{name}__"):  # not what a test put in its place
+            raw = _Stream(number, mode, closefd=False)
+            raw.silent = name == "stderr"
+            live = raw.silent or stream.isatty()
+            text = io.TextIOWrapper(io.BufferedWriter(raw), stream.encoding, "zoo.substitute", line_buffering=live)
+            setattr(sys, name, text)
+
+
+def work_without_reader():
+    """For commands that do more than print: where nobody reads standard output any more, they finish in silence."""
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    if isinstance(raw, _Stream):
+        raw.needs_reader = False
+
+
+def _occupy(number):
+    try:
+        os.fstat(number)
+    except OSError:
+        descriptor = os.open(os.devnull, os.O_RDWR)
+        if descriptor != number:
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        os.set_inheritable(number, True)
 
 
 @contextlib.contextmanager

@@ -11,12 +11,12 @@ TensorFlow Datasets is asked for it.
 """
 
 import os
-import pathlib
 from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 
+from zoo.core import reading
 from zoo.core.errors import DataError, unknown_name
 from zoo.data.images import resize
 from zoo.data.source import Source, mixture
@@ -34,6 +34,7 @@ def load(
     *,
     shape: Sequence[int] | None = None,
     stream: bool | Literal["auto"] = False,
+    follow_links: bool = False,
 ) -> Source | Stream:
     """Load one split of a dataset.
 
@@ -47,6 +48,8 @@ def load(
         shape: bring images to this (height, width, channels); None keeps their own.
         stream: True to read the images of a folder, an archive or a TFDS dataset as they are needed; False to read them
             into memory now; "auto" to stream what is larger than a quarter of the free memory.
+        follow_links: whether symbolic links inside a folder may lead out of it, as in datasets that are put together
+            from links. Links that stay inside are followed in any case, and the folder itself may be one.
 
     Returns:
         Source, or Stream.
@@ -56,17 +59,20 @@ def load(
         DataNotFoundError: nothing at this path, a folder without images, or a dataset that is neither prepared nor
             downloadable; the message says how to get it.
         DataError: arrays that are empty or not numeric, labels that are not one class per sample, images that cannot be
-            read or that differ in size while `shape` is None; the message names the file.
+            read, that have more than 2**26 pixels or 2**27 bytes, or that differ in size while `shape` is None; files
+            that are damaged or made to harm, folders that may not be read, more than fits into memory. The message
+            names the file.
     """
     if split not in _SPLITS:
         raise unknown_name("split", split, _SPLITS)
-    if isinstance(dataset, str) and "+" in dataset and not pathlib.Path(dataset).exists():
-        return mixture([load(name, split, shape=shape) for name in dataset.split("+")], dataset)
-    source = _load(dataset, split, shape, stream)
+    if isinstance(dataset, str) and "+" in dataset and not reading.kind(dataset):
+        sources = [load(name, split, shape=shape, follow_links=follow_links) for name in dataset.split("+")]
+        return mixture(sources, dataset)
+    source = _load(dataset, split, shape, stream, follow_links)
     return source if shape is None else source.resized(shape)
 
 
-def _load(dataset, split, shape, stream):
+def _load(dataset, split, shape, stream, follow_links):
     if isinstance(dataset, (Source, Stream)):
         return dataset
     if not isinstance(dataset, (str, os.PathLike)):
@@ -77,31 +83,33 @@ def _load(dataset, split, shape, stream):
         from zoo.data.digits import load_digits
 
         return load_digits(split)
-    path = _in_data_directory(str(dataset)) or pathlib.Path(dataset).expanduser()
+    path = _in_data_directory(str(dataset)) or reading.expanded(dataset)
     if path.suffix.lower() in (".npy", ".npz"):
         from zoo.data.arrays import load_file
 
         return load_file(path, split)
-    stored, about = _open_images(dataset, path, split)
+    stored, about = _open_images(dataset, path, split, follow_links)
     if stream is True or (stream == "auto" and _is_large(len(stored), shape or stored.shape)):
         return open_stream(stored, shape, **about)
     return read(stored, shape, **about)
 
 
-def _open_images(dataset, path, split):
+def _open_images(dataset, path, split, follow_links):
     """The images of a folder, an archive or a TFDS dataset, not yet read, and what is known about them."""
     if path.suffix.lower() == ".zip":
         from zoo.data.image_files import open_archive
 
         return open_archive(path, split)
-    if path.is_file():
+    kind = reading.kind(path)
+    if kind not in (None, "a folder"):
         raise DataError(
             f"{str(path)!r} is not a dataset: expected a folder or zip archive of images, a .npy or a .npz file."
+            + f" Received {kind}." * (kind != "a file")
         )
-    if path.is_dir() or not isinstance(dataset, str) or "/" in dataset or "\\" in dataset:
+    if kind or not isinstance(dataset, str) or "/" in dataset or "\\" in dataset:
         from zoo.data.image_files import open_folder
 
-        return open_folder(path, split)
+        return open_folder(path, split, follow_links)
     from zoo.data.tfds import open_dataset
 
     return open_dataset(dataset, split)
@@ -110,10 +118,10 @@ def _open_images(dataset, path, split):
 def _in_data_directory(name):
     """The folder or archive of this name in ZOO_DATA_DIR, or None."""
     directory = os.environ.get("ZOO_DATA_DIR")
-    if not directory or pathlib.Path(name).name != name:
+    if not directory or not reading.is_plain_name(name):
         return None
-    candidates = (pathlib.Path(directory).expanduser() / file for file in (name, f"{name}.zip"))
-    return next((path for path in candidates if path.exists()), None)
+    candidates = (reading.expanded(directory) / file for file in (name, f"{name}.zip"))
+    return next((path for path in candidates if reading.kind(path)), None)
 
 
 def _is_large(count, shape):

@@ -1,10 +1,9 @@
 """Samples from arrays and NumPy files."""
 
-import zipfile
-
 import numpy as np
 
-from zoo.core.errors import DataError, DataNotFoundError, ZooError, unknown_name
+from zoo.core import arrays_file, reading
+from zoo.core.errors import DataError, unknown_name
 from zoo.data.source import Source
 
 _KEYS = (("images", "labels"), ("x", "y"))
@@ -33,22 +32,16 @@ def load_file(path, split="test"):
         UnknownNameError: an archive of other splits.
         DataError: not a plain NumPy file, other keys, or arrays that are no samples and labels.
     """
-    if not path.is_file():
-        raise DataNotFoundError(f"No such file: {str(path)!r}. Expected a .npy array or a .npz archive.")
-    try:
-        content = np.load(path, allow_pickle=False)
-        if isinstance(content, np.ndarray):
-            return from_array(content, name=path.name)
-        with content:
-            return _from_archive(content, path, split)
-    except ZooError:
-        raise
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{str(path)!r} is not a plain NumPy file ({error}). Write it with numpy.save.") from error
+    with reading.opened(path) as file:
+        is_archive = file.read(2) == b"PK"
+    if not is_archive and path.suffix.lower() != ".npz":
+        return from_array(arrays_file.read_array(path), name=path.name)
+    with arrays_file.opened(path) as content:
+        return _from_archive(content, path, split)
 
 
 def _from_archive(content, path, split):
-    keys = content.files
+    keys = list(content)
     for images, labels in _KEYS:
         if images in keys:
             return from_array(content[images], content[labels] if labels in keys else None, name=path.name)
@@ -58,7 +51,7 @@ def _from_archive(content, path, split):
     if not splits:
         raise DataError(
             f"{str(path)!r} has no array 'images': expected images and, optionally, labels; or x_train, y_train,"
-            f" x_test, y_test. Received keys {keys}."
+            f" x_test, y_test. Received keys {keys[:20]}."
         )
     if split not in ("all", *splits):
         raise unknown_name(f"split of {str(path)!r}", split, splits)

@@ -3,6 +3,7 @@
 import collections
 import concurrent.futures
 import dataclasses
+import functools
 import itertools
 import os
 import pathlib
@@ -12,8 +13,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from zoo.core.errors import DataNotFoundError, unknown_name
-from zoo.data.images import AHEAD_BYTES, is_image_file, read_image, unreadable
+from zoo.core import archives, reading
+from zoo.core.errors import DataError, DataNotFoundError, unknown_name
+from zoo.data.folders import found_images
+from zoo.data.images import AHEAD_BYTES, MAX_BYTES, is_image_file, read_image, unreadable
 
 _LAYOUT = "expected <split>/<class>/*.jpg or *.png inside, such as train/cat/1.jpg and test/cat/2.jpg"
 _FILES_PER_TASK = 16
@@ -26,13 +29,13 @@ class ImageFiles:
     Attributes:
         root: path of the folder or archive.
         names: list of the files' paths below it.
-        open: function of such a path that returns a binary file.
+        read: function of such a path that returns the content of the file, or what `read_image` takes for it.
         labels: int64 array (files,), or None.
     """
 
     root: pathlib.Path
     names: list
-    open: Callable
+    read: Callable
     labels: np.ndarray | None = None
 
     shape = None  # the files' own sizes are not known before they are read
@@ -57,15 +60,20 @@ class ImageFiles:
             DataError: a file that cannot be read.
         """
         order = np.arange(len(self)) if seed is None else np.random.default_rng(seed).permutation(len(self))
-        tasks = (order[i : i + _FILES_PER_TASK] for i in range(skip, len(order), _FILES_PER_TASK))
-        ahead = os.cpu_count()
+        order, first, per_task, ahead = order[skip:], None, _FILES_PER_TASK, os.cpu_count()
         if shape is not None:  # who takes many at once and then computes finds many ready
             ahead = max(ahead, int(AHEAD_BYTES / (_FILES_PER_TASK * np.prod(shape))))
+        elif len(order):  # the first is read alone: it says which shape all have, and how many of them to hold ready
+            ((first, label),) = self._read(order[:1], None)
+            yield first, label
+            order = order[1:]
+            per_task = max(1, min(_FILES_PER_TASK, int(AHEAD_BYTES // (ahead * first.size))))
+        tasks = (order[i : i + per_task] for i in range(0, len(order), per_task))
         pending = collections.deque()
         pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
         try:
             for task in tasks:
-                pending.append(pool.submit(self._read, task, shape))
+                pending.append(pool.submit(self._read, task, shape, first))
                 if len(pending) > ahead:
                     yield from pending.popleft().result()
             while pending:
@@ -73,18 +81,17 @@ class ImageFiles:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _read(self, task, shape):
+    def _read(self, task, shape, like=None):
         labels = itertools.repeat(None) if self.labels is None else self.labels[task]
-        return [(self._image(index, shape), label) for index, label in zip(task, labels, strict=False)]
+        return [(self._image(index, shape, like), label) for index, label in zip(task, labels, strict=False)]
 
-    def _image(self, index, shape):
-        name = self.names[index]
-        path = f"{self.root}/{name}"
-        with unreadable(path), self.open(name) as file:
-            return read_image(file, path, shape)
+    def _image(self, index, shape, like):
+        path = f"{self.root}/{self.names[index]}"
+        with unreadable(path):
+            return read_image(self.read(self.names[index]), path, shape, like)
 
 
-def open_folder(root, split):
+def open_folder(root, split, follow_links=False):
     """The files of one split of a folder, not yet read; the classes are the subfolders that hold images, sorted.
 
     The order is fixed: sorted by class and name, then shuffled with the name of the split as the seed, as
@@ -93,6 +100,7 @@ def open_folder(root, split):
     Args:
         root: pathlib.Path of the folder that holds the splits.
         split: "train", "test" or "all".
+        follow_links: as of `zoo.data.load`.
 
     Returns:
         ImageFiles, and the attributes of the `Source` that they become, as a dictionary.
@@ -100,10 +108,11 @@ def open_folder(root, split):
     Raises:
         DataNotFoundError: no such folder, or no images in it.
         UnknownNameError: no such split.
+        DataError: a folder that may not be read, or a link that is not followed.
     """
-    if not root.is_dir():
+    if reading.kind(root) != "a folder":
         raise DataNotFoundError(f"No such folder: {str(root)!r}: {_LAYOUT}.")
-    members = sorted(path.parts[-3:] for path in root.glob("*/*/*"))
+    members = sorted(found_images(root, follow_links, depth=3))
     chosen, labels, class_names = _of_split(root, members, split)
     by_split = collections.defaultdict(list)
     for member in zip(chosen, labels, strict=True):
@@ -111,7 +120,7 @@ def open_folder(root, split):
     for name, group in by_split.items():
         random.Random(name).shuffle(group)
     chosen, labels = zip(*itertools.chain.from_iterable(by_split.values()), strict=True)
-    return _files(root, chosen, labels, lambda name: open(root / name, "rb")), _about(root.name, split, class_names)
+    return _files(root, chosen, labels, lambda name: f"{root}/{name}"), _about(root.name, split, class_names)
 
 
 def open_archive(path, split):
@@ -120,38 +129,43 @@ def open_archive(path, split):
     The order is by name of the file, then of the class, so that every part of a split holds all classes.
     """
     try:
-        archive = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise DataNotFoundError(f"Cannot read {str(path)!r} as a zip archive ({error}): {_LAYOUT}.") from error
+        archive = archives.opened(path)
+    except DataNotFoundError as error:
+        raise DataNotFoundError(f"Cannot read {str(path)!r} as a zip archive (no such file): {_LAYOUT}.") from error
+    except DataError as error:
+        if isinstance(error.__cause__, zipfile.BadZipFile):
+            raise DataNotFoundError(f"{error} Of a zip archive of images, {_LAYOUT}.") from error
+        raise
     members = [member for member in (tuple(name.split("/")) for name in archive.namelist()) if len(member) == 3]
+    members = [member for member in members if is_image_file(member)]
     members.sort(key=lambda member: (member[0], member[2], member[1]))
     chosen, labels, class_names = _of_split(path, members, split)
-    return _files(path, chosen, labels, archive.open), _about(path.stem, split, class_names)
+    read = functools.partial(archive.unpacked, limit=MAX_BYTES)
+    return _files(path, chosen, labels, read), _about(path.stem, split, class_names)
 
 
-def all_images(root):
+def all_images(root, follow_links=False):
     """Every image below a folder, in any subfolder, sorted by path and without labels.
 
     Raises:
         DataNotFoundError: no such folder, or no images in it.
+        DataError: a folder that may not be read, or a link that is not followed.
     """
-    if not root.is_dir():
+    if reading.kind(root) != "a folder":
         raise DataNotFoundError(f"No such folder: {str(root)!r}.")
-    members = (path.relative_to(root) for path in sorted(root.rglob("*")) if path.is_file())
-    names = [member.as_posix() for member in members if is_image_file(member.parts)]
+    names = ["/".join(member) for member in sorted(found_images(root, follow_links))]
     if not names:
         raise DataNotFoundError(f"No images in {str(root)!r}: expected .jpg or .png files, in any subfolder.")
-    return ImageFiles(root, names, lambda name: open(root / name, "rb"))
+    return ImageFiles(root, names, lambda name: f"{root}/{name}")
 
 
 def image_file(path):
     """One image, without a label."""
-    return ImageFiles(path.parent, [path.name], lambda name: open(path, "rb"))
+    return ImageFiles(path.parent, [path.name], lambda name: path)
 
 
 def _of_split(root, members, split):
     """The (split, class, file) `members` of one split, their labels, and the names of all classes."""
-    members = [member for member in members if is_image_file(member)]
     if not members:
         raise DataNotFoundError(f"No images in {str(root)!r}: {_LAYOUT}.")
     splits = {member[0] for member in members}
@@ -163,8 +177,8 @@ def _of_split(root, members, split):
     return chosen, [number[member[1]] for member in chosen], class_names
 
 
-def _files(root, members, labels, open_file):
-    return ImageFiles(root, ["/".join(member) for member in members], open_file, np.array(labels, "int64"))
+def _files(root, members, labels, read):
+    return ImageFiles(root, ["/".join(member) for member in members], read, np.array(labels, "int64"))
 
 
 def _about(name, split, class_names):

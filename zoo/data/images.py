@@ -1,17 +1,25 @@
 """One way to read an image file and one way to resize images, for every kind of data source."""
 
 import contextlib
+import io
+import os
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from zoo.core import checks
+from zoo.core import checks, reading
 from zoo.core.errors import DataError, ZooError
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
+MAX_PIXELS = 2**26  # of one image, and of all that are decoded at a time: width × height
+MAX_BYTES = 2**27  # of one image file
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # what files with these suffixes turn out to hold
+# A small file can keep a decoder busy for hours: a part costs a call of Python, a scan a pass over all pixels.
+_MAX_PARTS = 2**18
+_MAX_SCANS = 100
+_SMALL_PIXELS = 2**20  # not counted among those that are decoded at a time
 _BLOCK_PIXELS = 2**22  # resized in one call
 AHEAD_BYTES = 64e6  # pixels that a reader may hold ready or shuffle
 _LUMA = np.array([0.299, 0.587, 0.114], "float32")  # ITU-R BT.601, as JPEG and Pillow use it
@@ -22,31 +30,115 @@ def is_image_file(parts):
 
     Hidden files and folders are not: `.ipynb_checkpoints`, and what macOS adds (`._photo.jpg`, `__MACOSX`).
     """
-    return parts[-1].lower().endswith(SUFFIXES) and not any(
-        part.startswith(".") or part == "__MACOSX" for part in parts
-    )
+    return parts[-1].lower().endswith(SUFFIXES) and not any(map(is_hidden, parts))
 
 
-def read_image(file, name, shape=None):
+def is_hidden(name):
+    """Whether a file or folder of this name is left out."""
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def read_image(file, name, shape=None, like=None):
     """Pixels of an image file as a uint8 array (height, width, channels).
 
     Grey images have one channel, all others three: palettes and CMYK become RGB, transparent pixels are shown on white.
-    16 bits per channel are reduced to the upper 8. Images are turned upright as their EXIF orientation says.
+    16 bits per channel are reduced to the upper 8. Images are turned upright as their EXIF orientation says. Of several
+    pictures in a file, such as those of an animation, it is the first.
 
     Args:
-        file: path, or binary file.
+        file: path, binary file, or content.
         name: what errors call it.
         shape: (height, width, channels) to bring the image to, as `resize` does; None keeps its own.
+        like: pixels of the image that this one is to equal in shape. One of another size is not decoded, but given as
+            an array of its shape that takes no memory.
 
     Raises:
-        DataError: not an image, or a damaged one.
+        DataError: not an image, a damaged one, one of more than `MAX_PIXELS` pixels or `MAX_BYTES` bytes.
     """
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
-    with unreadable(name), Image.open(file, formats=_FORMATS) as image:
-        ImageOps.exif_transpose(image, in_place=True)
-        pixels = _pixels(image)
-    return pixels if shape is None else resize(pixels[None], shape)[0]
+    with unreadable(name), _opened(_content(file), name) as image:
+        height, width = image.height, image.width
+        if width * height > MAX_PIXELS:
+            raise DataError(
+                f"{name!r} is too large: expected at most {MAX_PIXELS:,} pixels. Received {width:,} × {height:,}."
+            )
+        if like is not None and {height, width} != set(like.shape[:2]):
+            return np.broadcast_to(np.uint8(0), (height, width, 1 if _is_grey(image) else 3))
+        with _decoding.pixels(width * height):
+            ImageOps.exif_transpose(image, in_place=True)
+            pixels = _pixels(image)
+            return pixels if shape is None else resize(pixels[None], shape)[0]
+
+
+class _Decoding:
+    """Bounds the memory of threads that decode large images: together at most `MAX_PIXELS` pixels at a time."""
+
+    def __init__(self):
+        self._free, self._changed = MAX_PIXELS, threading.Condition()
+
+    @contextlib.contextmanager
+    def pixels(self, count):
+        count = 0 if count <= _SMALL_PIXELS else count
+        if count:
+            with self._changed:
+                self._changed.wait_for(lambda: self._free >= count)
+                self._free -= count
+        try:
+            yield
+        finally:
+            if count:
+                with self._changed:
+                    self._free += count
+                    self._changed.notify_all()
+
+
+_decoding = _Decoding()
+
+
+class _Content(io.BytesIO):
+    """The content of a file, of which Pillow reads a limited number of parts."""
+
+    parts = 0
+
+    def read(self, size=-1):
+        self.parts += 1
+        if self.parts > _MAX_PARTS:
+            raise ValueError(f"more than {_MAX_PARTS:,} parts")
+        return super().read(size)
+
+
+def _content(file):
+    if isinstance(file, bytes):
+        return file
+    if isinstance(file, (str, os.PathLike)):
+        # FileNotFoundError: a file that was listed, but went away, is one more that cannot be read.
+        return reading.read_bytes(file, limit=MAX_BYTES, missing=FileNotFoundError)
+    return file.read(MAX_BYTES + 1)
+
+
+def _opened(content, name):
+    """The image with its header read; which format it has is seen from its first bytes, whatever its name says.
+
+    Unlike `PIL.Image.open`, this warns of nothing, and looks for no further pictures in a JPEG file.
+    """
+    from PIL import BmpImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+
+    if len(content) > MAX_BYTES:
+        raise DataError(f"{name!r} is too large: expected at most {MAX_BYTES:,} bytes.")
+    readers = {
+        b"\xff\xd8\xff": JpegImagePlugin.JpegImageFile,
+        b"\x89PNG\r\n\x1a\n": PngImagePlugin.PngImageFile,
+        b"RIFF": WebPImagePlugin.WebPImageFile,
+        b"GIF8": GifImagePlugin.GifImageFile,
+        b"BM": BmpImagePlugin.BmpImageFile,
+    }
+    reader = next((readers[start] for start in readers if content.startswith(start)), None)
+    if reader is None:
+        raise ValueError("not JPEG, PNG, WebP, GIF or BMP" if content else "an empty file")
+    if reader is JpegImagePlugin.JpegImageFile and content.count(b"\xff\xda") > _MAX_SCANS:
+        raise ValueError(f"more than {_MAX_SCANS} scans")
+    return reader(_Content(content))
 
 
 @contextlib.contextmanager
@@ -57,9 +149,14 @@ def unreadable(name):
     except ZooError:
         raise
     except Exception as error:  # Pillow, zipfile and the disk raise errors of many kinds for damaged files
+        reason = " ".join(ascii(str(error))[1:-1].split())[:200]
         raise DataError(
-            f"{name!r} is not an image that can be read ({type(error).__name__}: {error}). Remove or replace it."
+            f"{name!r} is not an image that can be read ({type(error).__name__}: {reason}). Remove or replace it."
         ) from error
+
+
+def _is_grey(image):
+    return image.mode in ("1", "L", "LA") or image.mode.startswith("I")
 
 
 def _pixels(image):
@@ -67,7 +164,7 @@ def _pixels(image):
 
     if image.mode.startswith("I"):  # grey, 16 bits; of 16-bit colour Pillow itself keeps the upper 8
         return (np.asarray(image) >> 8).astype("uint8")[..., None]
-    grey = image.mode in ("1", "L", "LA")
+    grey = _is_grey(image)
     if image.mode in ("LA", "RGBA") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

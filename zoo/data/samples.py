@@ -1,9 +1,8 @@
 """Samples one after the other, as an exported model takes them, without TensorFlow unless the data needs it."""
 
-import pathlib
-
 import numpy as np
 
+from zoo.core import reading
 from zoo.core.errors import DataError
 from zoo.data.image_files import all_images, image_file
 from zoo.data.images import SUFFIXES
@@ -29,10 +28,10 @@ class Samples:
 
     def __init__(self, data, shape, dtype=np.float32, split=None):
         self._shape, self._dtype = tuple(shape), np.dtype(dtype)
-        path = pathlib.Path(data).expanduser()
+        path = reading.expanded(data)
         self._files = self._source = None
         self.title = str(data)
-        if path.is_dir():
+        if reading.kind(path) == "a folder":
             self._files = all_images(path if split in (None, "all") else path / split)
         elif path.suffix.lower() in SUFFIXES:
             self._files = image_file(path)
@@ -52,7 +51,10 @@ class Samples:
 
     def __iter__(self):
         if self._files:
-            names, samples = self._files.names, (image for image, _ in self._files.examples(self._shape))
+            names, samples = (
+                map(_printable, self._files.names),
+                (image for image, _ in self._files.examples(self._shape)),
+            )
         else:
             names, samples = map(str, range(len(self))), self._source.images
         return ((name, self._as_dtype(sample)) for name, sample in zip(names, samples, strict=True))
@@ -75,3 +77,8 @@ class Samples:
         if self._dtype == np.uint8:
             raise DataError(f"This file takes raw pixels: expected samples of dtype uint8. Received {sample.dtype}.")
         return sample.astype("float32") / np.float32(255 if sample.dtype == np.uint8 else 1)
+
+
+def _printable(name):
+    """A file's name as text that every output takes: bytes that are not UTF-8 become escapes such as \\xff."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -107,7 +107,10 @@ def class_numbers(labels, count, name):
     if labels.ndim > 1:
         raise DataError(f"{name} needs one label per sample: expected labels (samples,). Received {labels.shape}.")
     if labels.dtype.kind == "S":
-        labels = np.char.decode(labels, "utf-8")
+        try:
+            labels = np.char.decode(labels, "utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(f"{name} has labels that are not UTF-8 text ({error}).") from error
     if labels.dtype.kind == "U" or (labels.dtype.kind in "OT" and all(isinstance(label, str) for label in labels)):
         names, numbers = np.unique(labels.astype(str), return_inverse=True)
         return numbers.astype("int64"), tuple(names.tolist())

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +109,7 @@ def read(stored, shape, **about):
     with progress(len(stored), about["name"], "images") as advance:
         for i, (image, label) in enumerate(stored.examples(shape)):
             if pixels is None:
-                pixels = np.empty((len(stored), *image.shape), "uint8")
+                pixels = _empty((len(stored), *image.shape), about["name"])
             if image.shape != pixels.shape[1:]:
                 raise DataError(
                     f"The images of {about['name']!r} differ in size or channels ({pixels.shape[1:]}, {image.shape},"
@@ -118,6 +119,18 @@ def read(stored, shape, **about):
             labels.append(label)
             advance()
     return Source(pixels, None if labels[0] is None else np.array(labels), **about)
+
+
+def _empty(shape, name):
+    import psutil
+
+    size, available = math.prod(shape), psutil.virtual_memory().available
+    if size > available:
+        raise DataError(
+            f"The images of {name!r} do not fit into memory: they take {size:,} bytes, {available:,} are free. Pass a"
+            " smaller shape=(height, width, channels), or stream=True with it."
+        )
+    return np.empty(shape, "uint8")
 
 
 def _not_empty(stored, about):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import re
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from zoo.core.errors import DataError, DataNotFoundError, unknown_name
 from zoo.data.images import AHEAD_BYTES, check_channels, resize
 
 _BATCH = 64
+_NAME = re.compile(r"\w+(:\d+\.(\d+|\*)\.(\d+|\*))?", re.ASCII)  # with a version or without
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -40,6 +42,8 @@ class TFDSImages:
 
     def examples(self, shape=None, seed=None, skip=0):
         """As `ImageFiles.examples`; the seed is of a shuffle in a buffer of 64 MB, and what is skipped is read."""
+        import tensorflow as tf
+
         dataset, ahead = self._resized(shape), _BATCH
         if shape or self.shape:
             ahead = max(1, int(AHEAD_BYTES / np.prod(shape or self.shape)))
@@ -47,8 +51,11 @@ class TFDSImages:
             buffer = min(self.count, ahead)
             dataset = dataset.shuffle(buffer, seed=seed, reshuffle_each_iteration=False)
         batches = _batched(dataset.skip(skip)).prefetch(max(1, ahead // _BATCH))
-        for images, *labels in batches.as_numpy_iterator():
-            yield from zip(images, *(labels or [[None] * len(images)]), strict=True)
+        try:
+            for images, *labels in batches.as_numpy_iterator():
+                yield from zip(images, *(labels or [[None] * len(images)]), strict=True)
+        except tf.errors.OpError as error:
+            raise DataError(f"{self.name} is damaged ({type(error).__name__}): prepare or copy it again.") from error
 
     def _resized(self, shape):
         """tf.data.Dataset of (image,) or (image, label), each image of `shape` unless that is None."""
@@ -93,10 +100,15 @@ def open_dataset(name, split):
     import tensorflow_datasets as tfds
 
     try:
+        # What else TFDS takes for a name makes it read other places, such as the repositories of communities.
+        if not _NAME.fullmatch(name):
+            raise ValueError
         builder = tfds.builder(name)
+        features = builder.info.features
     except (tfds.core.DatasetNotFoundError, ValueError):  # ValueError: not a name at all, such as one with hyphens
         raise unknown_name("dataset", name, ["digits", *tfds.list_builders()]) from None
-    features = builder.info.features
+    except Exception as error:  # of many kinds for damaged files
+        raise DataError(f"Dataset {name!r} is damaged ({type(error).__name__}): prepare or copy it again.") from error
     if "image" not in features or len(features["image"].shape) != 3:
         raise DataError(f"Dataset {name!r} has no images. Received features {sorted(features)}.")
     _prepare(builder, name)

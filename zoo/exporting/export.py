@@ -131,7 +131,7 @@ def export(
         return ExportTarget.of(precision.copied(model, "float64"), raw_input)
 
     compared = Comparison(target, in_float64, samples, known, tolerance)
-    with files.staged(directory) as staging:
+    with files.staged(directory, sealed=True) as staging:
         written: dict[str, ExportedFile] = {}
         worse: tuple[str, ...] = ()
         for name in formats:

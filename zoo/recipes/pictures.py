@@ -40,15 +40,15 @@ def of_model(card, model, source):
     return figure
 
 
-def save(figure, path, *, dpi=80):
-    """Write a figure as a PNG file of 64 colours, which is about a third of the usual size."""
+def save(figure, file, *, dpi=80):
+    """Write a figure to a path or an open file, as PNG of 64 colours, which is about a third of the usual size."""
     import io
 
     from PIL import Image
 
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=dpi, format="png")
-    Image.open(buffer).convert("RGB").quantize(64).save(path, format="png", optimize=True)
+    Image.open(buffer).convert("RGB").quantize(64).save(file, format="png", optimize=True)
 
 
 def _one_of_each_class(source):

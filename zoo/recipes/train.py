@@ -59,8 +59,11 @@ def train(
     path = find_recipe(recipe_or_name)
     recipe = read_recipe(path)
     output_directory = pathlib.Path(output_directory)
-    files.check_writable(output_directory)
+    with files.held(output_directory):
+        return _train(path, recipe, output_directory, resume, stream, verbose)
 
+
+def _train(path, recipe, output_directory, resume, stream, verbose):
     # Keras starts only now, after what is wrong with the arguments has been said.
     from zoo.evaluation.samples import load_for
     from zoo.recipes.fit import build, fit
@@ -76,6 +79,7 @@ def train(
         model,
         output_directory,
         test,
+        None if path.resolve() == (output_directory / FILE_NAME).resolve() else path.read_bytes(),
         name=recipe.name,
         version=recipe.version,
         description=recipe.description,
@@ -98,8 +102,6 @@ def train(
         },
     )
     shutil.rmtree(checkpoint, ignore_errors=True)
-    if path.resolve() != (output_directory / FILE_NAME).resolve():
-        shutil.copyfile(path, output_directory / FILE_NAME)
     return model
 
 

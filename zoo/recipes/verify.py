@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from zoo.catalog.card import GOLDEN, PICTURE, README, Quantization
+from zoo.catalog.card import PICTURE, README, Quantization
 from zoo.catalog.evaluate import Evaluator
 from zoo.catalog.load import load
 from zoo.catalog.lookup import card, find
@@ -13,7 +13,7 @@ from zoo.core.errors import DataNotFoundError, IntegrityError
 from zoo.core.schema import convert
 from zoo.evaluation.metrics import METRICS
 from zoo.exporting import quantization_cost
-from zoo.recipes import golden, pictures
+from zoo.recipes import pictures
 from zoo.recipes.publish import publish
 
 _WRITE = "Write it anew with scripts/evaluate.py --write."
@@ -35,7 +35,7 @@ def verify(name, *, metrics=True, evaluator=None):
     Raises:
         IntegrityError: a file or a number is not what the card says.
     """
-    golden.check(find(name) / GOLDEN, load(name))  # `load` checks size, SHA-256 and parameters
+    load(name, verify=True)
     if not metrics:
         return {}
     stated, measured = card(name).metrics, (evaluator or Evaluator()).evaluate(name)
@@ -66,8 +66,8 @@ def rewrite(name, *, evaluator=None):
 
 def rewrite_readme(name):
     """Write the README of a pretrained model anew from its card; nothing is measured and no other file changes."""
-    with files.replacing(find(name) / README) as file:
-        file.write(readme(card(name), PICTURE).encode())
+    with files.staged(find(name), sealed=True) as staging:
+        (staging / README).write_text(readme(card(name), PICTURE), encoding="utf-8")
 
 
 def quantize(name):
@@ -76,7 +76,7 @@ def quantize(name):
     The converter leaks memory: call it for many models in processes of their own.
     """
     new = dataclasses.replace(card(name), quantization=_measured_cost(name))
-    with files.staged(find(name)) as staging:
+    with files.staged(find(name), sealed=True) as staging:
         write_card(new, staging, PICTURE)
     return new
 
@@ -107,10 +107,13 @@ def verify_quantization(name):
     return compared
 
 
-def draw(name, path, *, dpi=120):
-    """Write the pictures of a pretrained model, see `pictures.of_model`, to a PNG file; this needs its dataset."""
+def draw(name, file, *, dpi=120):
+    """Write the pictures of a pretrained model, see `pictures.of_model`, as PNG to a path or an open file.
+
+    This needs the model's dataset.
+    """
     stated, model = card(name), load(name)
-    pictures.save(pictures.of_model(stated, model, _test_samples(stated, model, Evaluator())), path, dpi=dpi)
+    pictures.save(pictures.of_model(stated, model, _test_samples(stated, model, Evaluator())), file, dpi=dpi)
 
 
 def _measured_cost(name):
