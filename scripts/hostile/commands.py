@@ -84,7 +84,7 @@ def page(text, summary):
 
 
 def _line(result):
-    return f"{result['outcome'].upper()} {result['case']} [{result['row']}] {result['detail']} -> {result['message']}"
+    return f"{result['outcome'].upper()} {result['case']} [{result['row']}] {result.get('detail', '')} -> {result['message']}"
 
 
 def _versions():

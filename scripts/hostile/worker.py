@@ -8,10 +8,10 @@ import random
 import resource
 import shutil
 import tempfile
-import time
 import traceback
 
-SECONDS = 10  # that a case may take
+SECONDS = 10  # that reading may take
+PREPARING = 60  # that making a case may take
 _SPARE = 6e9  # bytes of address space beyond what TensorFlow takes
 _LARGEST = 2.5e9  # bytes of memory of a process that goes on: Keras keeps a little of every model
 
@@ -35,24 +35,31 @@ class Worker:
         known = {"case": f"{kind}/{number}", "row": row}
         if self._process is None:
             self._start()
-        begin = time.perf_counter()
         try:
             self._pipe.send(case)
-            if not self._pipe.poll(SECONDS + 5):  # five for what prepares the case
-                self.close()
-                return {**known, "outcome": "hang", "detail": "", "message": f"no answer after {SECONDS + 5} s"}
-            result = self._pipe.recv()
+            result = self._answer(PREPARING)
+            if isinstance(result, str):
+                known["detail"] = result
+                result = self._answer(SECONDS + 1)
+        except TimeoutError as error:
+            self.close()
+            outcome = "hang" if "detail" in known else "not prepared"
+            return {**known, "outcome": outcome, "message": str(error)}
         except (EOFError, ConnectionError):
             self._process.join()
             code = self._process.exitcode
             self._process = None
-            seconds = round(time.perf_counter() - begin, 3)
-            return {**known, "outcome": "crash", "detail": "", "message": f"exit code {code}", "seconds": seconds}
+            return {**known, "outcome": "crash", "message": f"exit code {code}"}
         if result["seconds"] > SECONDS and result["outcome"] not in ("memory", "touched outside", "wrote on read"):
             result.update(outcome="hang", message=f"{result['seconds']} s; {result['outcome']}")
         if result.pop("memory") > _LARGEST:
             self.close()
         return {**known, **result}
+
+    def _answer(self, seconds):
+        if not self._pipe.poll(seconds):
+            raise TimeoutError(f"no answer after {seconds} s")
+        return self._pipe.recv()
 
     def close(self):
         """End the process."""
@@ -101,8 +108,9 @@ def _work(pipe, root, seed, log):
                 prepared = kinds.KINDS[kind].trial(row, rng, place, root, computed)
             except Exception:  # a fault of the campaign itself, which must not look like a good outcome
                 message = traceback.format_exc()[-300:]
-                result = {"outcome": "not prepared", "detail": "", "message": message, "seconds": 0}
+                result = {"outcome": "not prepared", "message": message, "seconds": 0}
             else:
+                pipe.send(trial.readable(prepared.detail))
                 result = trial.run(prepared)
         finally:
             os.chdir("/")
