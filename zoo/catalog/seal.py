@@ -64,7 +64,7 @@ def verify(name_or_directory: str | os.PathLike, accept: Callable[[bytes], objec
     checked = manifest.check(directory, accept)
     contents = manifest.read(directory, LIMITS, optional=[GOLDEN], accept=accept)
     card = parse_card(contents, directory)
-    model = assembled(card, contents, directory)
+    model = assembled(card, contents)
     if GOLDEN in contents:
         check_golden(card, contents, model)
     return sorted(checked)
