@@ -24,6 +24,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
+def one_line(text: str) -> str:
+    """`text` as one printable line."""
+    return printable(" ".join(text.split()))
+
+
 def _substitute(error):
     text = error.object[error.start : error.end]
     return "".join(_SUBSTITUTES.get(c, c.encode("unicode_escape").decode()) for c in text), error.end
