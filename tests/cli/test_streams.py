@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import zoo
+from tests.recipes.test_recipe import RECIPE
 from zoo.cli import main
 from zoo.core.errors import ConfigError
 
@@ -169,6 +170,13 @@ def test_codes_go_where_they_are_sent_and_nowhere_else(files, tmp_path):
         code, output, error = shell(f"zoo encode {file} {data} -o {tmp_path / name}")
         assert (code, output, len(error.splitlines())) == (2, b"", 1), error
         assert error.startswith(b"Error: ") and b"unexpected" not in error
+
+
+def test_a_training_nobody_watches_is_completed(tmp_path):
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    code, output, error = shell(f"zoo train {tmp_path}/recipe.toml -o {tmp_path}/out | true")
+    assert (code, output, b"Error" in error) == (0, b"", False)
+    assert zoo.card(tmp_path / "out").metrics["mse"] > 0
 
 
 @pytest.mark.parametrize("threshold", ["nan", "inf", "-1", "many"])
