@@ -101,7 +101,9 @@ def test_errors_of_loading(exported, tmp_path):
         ("cut.tflite", whole[: len(whole) // 2]),
     ):
         (tmp_path / name).write_bytes(content)
-        damage = "is not what its seal says" if name.startswith("cut") else "carries no seal: it was exported by an older"
+        damage = (
+            "is not what its seal says" if name.startswith("cut") else "carries no seal: it was exported by an older"
+        )
         with pytest.raises(ExportError, match=damage):
             zoo.lite.load(tmp_path / name)
         with pytest.raises(ExportError, match="is not a model that its runtime can load"):

@@ -7,7 +7,7 @@ import pytest
 import zoo
 from zoo.core.errors import DataError, ExportError, ParityError, UnknownNameError
 from zoo.exporting import runtime
-from zoo.exporting.runtime import LiteRT
+from zoo.exporting.formats import FORMATS
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ def test_signatures_share_a_normalised_linear_latent_layer(digits, tmp_path):
     for part, count in ((model, 2), (model.encoder, 1)):
         zoo.export(part, tmp_path, "tflite")
         assert _weights(tmp_path / "model.tflite", 256 * 12 * 4) == [256 * 12 * 4] * count
-    opened = LiteRT(tmp_path / "model.tflite")
+    opened = FORMATS["tflite"].open(tmp_path / "model.tflite")
     np.testing.assert_allclose(opened.run("encode", digits.images[:50]), model.encode(digits.images[:50]), atol=1e-5)
 
 
@@ -168,7 +168,7 @@ def test_uint8_inputs_and_outputs(model, labelled, exported, tmp_path):
         calibration=labelled.images[:1000],
         samples=x,
     )
-    details = LiteRT(tmp_path / "model.tflite").signatures
+    details = FORMATS["tflite"].open(tmp_path / "model.tflite").signatures
     assert {name: d.dtype.name for name, d in details.items()} == dict.fromkeys(details, "uint8")
     scale, zero_point = details["encode"].input_scale
     assert (scale, zero_point) == (pytest.approx(1 / 255), 0)  # images: the bytes of a camera
@@ -358,7 +358,7 @@ class TestRefusals:
                 force=True,
                 batch_size=7,
             )
-        assert LiteRT(tmp_path / "out" / "model.tflite").signatures["score"].batch_size == 7
+        assert FORMATS["tflite"].open(tmp_path / "out" / "model.tflite").signatures["score"].batch_size == 7
         assert report.calibration == {"samples": 60, "source": "given"}
 
     def test_what_quantises_badly(self, model, labelled, tmp_path):

@@ -34,7 +34,7 @@ def seal(directory: str | os.PathLike) -> list[str]:
     with files.held(directory):
         contents = manifest.read_unsealed(directory, LIMITS, [GOLDEN])
         card = parse_card(contents, directory)
-        model = assembled(card, contents, directory)
+        model = assembled(card, contents)
         if GOLDEN in contents:
             check_golden(card, contents, model)
         for name in _SEALED:
@@ -64,7 +64,7 @@ def verify(name_or_directory: str | os.PathLike, accept: Callable[[bytes], objec
     checked = manifest.check(directory, accept)
     contents = manifest.read(directory, LIMITS, optional=[GOLDEN], accept=accept)
     card = parse_card(contents, directory)
-    model = assembled(card, contents, directory)
+    model = assembled(card, contents)
     if GOLDEN in contents:
         check_golden(card, contents, model)
     return sorted(checked)

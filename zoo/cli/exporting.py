@@ -48,7 +48,10 @@ def export(name, output, formats, part, threshold_quantile, as_json, **options):
     load_tensorflow()
     model = zoo.load(name)
     if threshold_quantile is not None:
-        options["threshold"] = zoo.threshold(model, zoo.card(name).dataset.name, threshold_quantile)
+        dataset = zoo.card(name).dataset.to_load
+        if dataset is None:
+            raise click.UsageError("The card names no dataset to take the threshold from: use zoo.threshold in Python.")
+        options["threshold"] = zoo.threshold(model, dataset, threshold_quantile)
     if formats:
         options["formats"] = formats
     output = output or pathlib.Path("exported") / zoo.card(name).name

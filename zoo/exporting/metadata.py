@@ -60,7 +60,7 @@ class Metadata:
         return json.dumps(known)
 
     def check_signatures(self, found: Mapping[str, Any]) -> None:
-        """Raise `ExportError` unless a file has these signatures, the default one among them, and no others.
+        """Raise `ExportError` unless a file has these signatures and no others.
 
         Args:
             found: dict of name to `zoo.exporting.runtime.Details`, what the file has.
@@ -69,8 +69,6 @@ class Metadata:
         actual = {name: (details.input_name, details.output_name) for name, details in found.items()}
         if stated != actual:
             raise ExportError(f"its metadata names the signatures {stated}, but the file has {actual}")
-        if self.default not in actual:
-            raise ExportError(f"its metadata: {unknown_name('default signature', self.default, actual)}")
 
 
 def of_target(target, threshold: float | None) -> Metadata:
@@ -91,8 +89,9 @@ def parsed(text: bytes | str | None) -> Metadata | None:
         raise ExportError(f"its metadata is too large: expected at most {int(LIMIT):,} bytes. Received {len(text):,}")
     content = reading.parse_json(text, "its metadata", error=ExportError)
     try:
-        return schema.convert(content, Metadata, "its metadata")
-    except ExportError:
-        raise
+        known = schema.convert(content, Metadata, "its metadata")
+        if known.default not in known.signatures:
+            raise unknown_name("default signature in its metadata:", known.default, known.signatures)
     except ZooError as problem:
         raise ExportError(str(problem)) from problem
+    return known

@@ -199,6 +199,8 @@ class OnnxRuntime(_Runtime):
         outputs = {"serve": next(iter(gives))}
         if self.metadata is not None:
             outputs = {name: names.output for name, names in self.metadata.signatures.items()}
+            if sorted(outputs.values()) != sorted(gives):
+                raise ExportError(f"its metadata names the outputs {outputs}, but the file has {sorted(gives)}")
         self.signatures = self._ordered(
             {
                 name: Details(takes.name, output, tuple(takes.shape[1:]), gives[output], dtype)

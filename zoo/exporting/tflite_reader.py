@@ -168,6 +168,8 @@ class Reader:
             raise ExportError("a vector does not end inside the file")
         if (position + 4) % width:
             raise ExportError("a vector is not aligned")
+        if terminator and self._content[position + 4 + count]:
+            raise ExportError("a text does not end with a zero")
         return np.frombuffer(self._content, _TYPES[kind], count, position + 4)
 
     def _offset(self, at):
