@@ -6,7 +6,7 @@ import click
 
 import zoo
 from zoo.cli.options import FiniteFloat, as_json_option, print_rows
-from zoo.core.terminal import load_tensorflow, work_without_reader
+from zoo.core.terminal import load_tensorflow
 
 
 @click.command()
@@ -45,7 +45,6 @@ def export(name, output, formats, part, threshold_quantile, as_json, **options):
 
     A whole autoencoder is one file with the signatures encode, decode, reconstruct and score.
     """
-    work_without_reader()
     load_tensorflow()
     model = zoo.load(name)
     if threshold_quantile is not None:
