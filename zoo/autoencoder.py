@@ -143,7 +143,7 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
         if isinstance(config.get("backbone"), dict):
             config["backbone"] = cls.from_config(config["backbone"])
         if config.get("family") != "wrapped":
-            return keras.saving.get_registered_object("zoo>registry").from_config(config)
+            return keras.saving.get_registered_object("zoo>registry").from_config(config, memory_limit=None)
         return cls(
             Encoder.from_config(config["encoder"]),
             Decoder.from_config(config["decoder"]),
