@@ -91,15 +91,15 @@ def without_values(config: dict[str, Any], *, memory_limit: float | None) -> "tu
     from zoo.families import limits
 
     limits.check(config)
+    if keras_internals.values_are_deferred():  # a backbone's config inside another one
+        return _built(config), []
     with contextlib.ExitStack() as scopes:
-        scopes.enter_context(_as_config_errors(config))
-        nested = keras_internals.values_are_deferred()
         variables = []
-        if not nested and _is_built_in(config):
+        if _is_built_in(config):
+            scopes.enter_context(_as_config_errors(config))
             variables = scopes.enter_context(keras_internals.deferred_values())
         model = _built(config)
-        if not nested:
-            limits.check_memory(model, memory_limit)
+        limits.check_memory(model, memory_limit)
     return model, variables
 
 
