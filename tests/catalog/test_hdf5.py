@@ -16,7 +16,8 @@ from zoo.catalog import hdf5
 from zoo.catalog.lookup import catalog_directory, list_pretrained
 from zoo.core.errors import IntegrityError
 
-DTYPES = ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool")
+DTYPES = [f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)]
+DTYPES += ["float16", "float32", "float64", "bool"]
 
 
 def by_h5py(content):
@@ -88,7 +89,9 @@ MODELS = {
     "normalization": lambda: [layers.Normalization(), layers.BatchNormalization(), layers.LayerNormalization()],
     "recurrent": lambda: [layers.Bidirectional(layers.LSTM(3, return_sequences=True)), layers.GRU(2, dropout=0.1)],
     "random": lambda: [layers.Dropout(0.1), layers.GaussianNoise(0.1), layers.Dense(2, dtype="bfloat16")],
-    "nested": lambda: [keras.Sequential([keras.Sequential([layers.Dense(2)]), layers.TimeDistributed(layers.Dense(3))])],
+    "nested": lambda: [
+        keras.Sequential([keras.Sequential([layers.Dense(2)]), layers.TimeDistributed(layers.Dense(3))])
+    ],
 }
 
 
@@ -196,18 +199,24 @@ def test_a_longer_or_shorter_file(tmp_path):
 
 
 def test_data_that_overlap():
-    def write(file):
-        file["a"], file["b"] = np.arange(4.0), np.arange(4.0)
+    first, second = np.arange(4.0), np.arange(4.0) + 1
 
-    content = bytearray(written(write))
-    first, second = (content.index(np.arange(4.0).tobytes(), start) for start in (0, content.index(np.arange(4.0).tobytes()) + 1))
-    layout = struct.pack("<QQ", second, 32)
-    assert content.count(layout) == 1
-    content[content.index(layout) :][:16]
-    at = content.index(layout)
-    content[at : at + 16] = struct.pack("<QQ", first + 8, 32)
-    with pytest.raises(IntegrityError, match="parts of it overlap"):
-        hdf5.read(bytes(content))
+    def write(file):
+        file["a"], file["b"] = first, second
+
+    content = written(write)
+    places = [content.index(array.tobytes()) for array in (first, second)]
+    for place, message in (
+        (places[1] - 8, "parts of it overlap, at"),
+        (places[0], "parts of it overlap, at"),
+        (96, "parts of it overlap, at"),
+        (len(content) - 24, "a part of 'b' lies outside of the file"),
+        (2**64 - 1, "a part of 'b' lies outside of the file"),
+    ):
+        layout = struct.pack("<QQ", places[1], 32)
+        assert content.count(layout) == 1
+        with pytest.raises(IntegrityError, match=message):
+            hdf5.read(content.replace(layout, struct.pack("<QQ", place, 32)))
 
 
 def mutated(content, chance):
@@ -223,7 +232,19 @@ def mutated(content, chance):
         elif kind == 1:
             content[at] = chance.randrange(256)
         elif kind == 2:  # addresses and lengths are multiples of 8
-            numbers = (0, 1, 8, 96, at, len(content), 2**31, 2**63, 2**64 - 1, chance.choice(places), chance.randrange(len(content)))
+            numbers = (
+                0,
+                1,
+                8,
+                96,
+                at,
+                len(content),
+                2**31,
+                2**63,
+                2**64 - 1,
+                chance.choice(places),
+                chance.randrange(len(content)),
+            )
             content[at // 8 * 8 : at // 8 * 8 + 8] = struct.pack("<Q", chance.choice(numbers))
         elif kind == 3:
             other = chance.randrange(len(content) - 8)
@@ -247,7 +268,10 @@ def test_nothing_but_one_error_comes_of_damaged_files(tmp_path):
     """A seeded sample: each is refused, or read in the time of the whole file with the arrays it says it has."""
     x = keras.Input((4, 2))
     model = keras.Model(x, layers.Dense(2, dtype="bfloat16")(layers.LSTM(2)(layers.Dense(3)(x))))
-    contents = [keras_file(model, tmp_path), written(lambda f: [f.create_dataset(f"w{i:03}", data=i) for i in range(90)])]
+    contents = [
+        keras_file(model, tmp_path),
+        written(lambda f: [f.create_dataset(f"w{i:03}", data=i) for i in range(90)]),
+    ]
     chance, taken = random.Random(13), 0
     for _ in range(4_000):
         content = mutated(chance.choice(contents), chance)
