@@ -34,7 +34,7 @@ def seal(directory: str | os.PathLike) -> list[str]:
     with files.held(directory):
         contents = manifest.read_unsealed(directory, LIMITS, [GOLDEN])
         card = parse_card(contents, directory)
-        model = assembled(card, contents)
+        model = assembled(card, contents, memory_limit=None)
         if GOLDEN in contents:
             check_golden(card, contents, model)
         for name in _SEALED:
