@@ -50,7 +50,9 @@ setup(
             "playwright>=1.50,<2",
             "jax>=0.4.30",
             "pandas>=2.2",
+            "py-minisign>=0.21,<1",
         ],
+        "signing": ["py-minisign>=0.21,<1"],  # zoo seal --secret-key, zoo verify --public-key
         "bench": ["torch>=2.4", "pythae>=0.1.2"],  # competitors of `zoo benchmark train`
     },
     classifiers=[

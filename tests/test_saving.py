@@ -10,6 +10,7 @@ import pytest
 from keras import layers
 
 import zoo
+from tests.base import resealed
 from zoo.core.errors import ConfigError, DataNotFoundError
 from zoo.layers.parts import Decoder, Encoder
 
@@ -268,6 +269,7 @@ class TestSave:
         (dense,) = (layer for layer in config["encoder"]["layers"] if layer["name"] == "code")
         change(dense)
         path.write_text(json.dumps(config))
+        resealed(tmp_path / "saved")
         built = []
         monkeypatch.setattr("zoo.autoencoder.Encoder.from_config", built.append)
         with pytest.raises(ConfigError, match="encoder's config contains .* know Keras' own layers only"):

@@ -11,7 +11,7 @@ import numpy as np
 from zoo.core import checks
 from zoo.core.batches import BATCH_SIZE, forward
 from zoo.core.errors import ConfigError
-from zoo.engine import inputs, weights
+from zoo.engine import forking, inputs, weights
 from zoo.engine.contract import Contract
 from zoo.engine.loop import Trainer
 from zoo.layers import corruption as corruptions
@@ -143,7 +143,7 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
         if isinstance(config.get("backbone"), dict):
             config["backbone"] = cls.from_config(config["backbone"])
         if config.get("family") != "wrapped":
-            return keras.saving.get_registered_object("zoo>registry").from_config(config)
+            return keras.saving.get_registered_object("zoo>registry").from_config(config, memory_limit=None)
         return cls(
             Encoder.from_config(config["encoder"]),
             Decoder.from_config(config["decoder"]),
@@ -266,11 +266,13 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
 
         Samples may leave [0, 1], as noise does, here and in `reconstruct` and `predict`; pixels from 0 to 255 may not.
         """
+        forking.check()
         blocks = inputs.blocks(self.contract, x, target=False, labels="dropped")
         return np.concatenate([forward(self.encoder, block, batch_size) for block, _, _ in blocks])
 
     def decode(self, latent: Any, batch_size: int = BATCH_SIZE) -> np.ndarray:
         """Reconstructions from latent features: (samples, *latent_shape) to float32 (samples, *input_shape)."""
+        forking.check()
         latent = checks.images(latent, self.latent_shape, unit_range=False, name="latent")
         return forward(self.decoder, latent, batch_size)
 
@@ -284,6 +286,7 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
         Source: Michelucci, arXiv 2201.03898, section "Anomaly Detection"; divided by the number of elements, as the
         paper's numbers are and its formula is not.
         """
+        forking.check()
         scores = []
         for block, _, _ in inputs.blocks(self.contract, x, labels="dropped"):
             errors = np.square(self.decode(forward(self.encoder, block, batch_size), batch_size) - block)
@@ -291,6 +294,7 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
         return np.concatenate(scores)
 
     def _compile_once(self):
+        forking.check()
         if not self.compiled:
             self.compile()
 

@@ -11,12 +11,12 @@ from hostile.worker import Worker
 RESULTS, VICTIMS, LOGS = "results.jsonl", "victims", "logs"
 
 
-def prepare(state: pathlib.Path, *, shipped: bool = True) -> pathlib.Path:
+def prepare(state: pathlib.Path, *, few: bool = False) -> pathlib.Path:
     """The folder of the victims below the folder of a campaign, made where there is none."""
     root = state / VICTIMS
     if not (root / victims.SAMPLES).is_file():
         root.mkdir(parents=True, exist_ok=True)
-        victims.build(root, shipped=shipped)
+        victims.build(root, few=few)
     (state / LOGS).mkdir(exist_ok=True)
     return root
 

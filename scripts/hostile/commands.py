@@ -20,6 +20,7 @@ _PACKAGES = ("tensorflow", "keras", "numpy", "ai-edge-litert", "onnxruntime", "p
 
 @click.command()
 @click.option("--kind", type=click.Choice(list(kinds.KINDS)), multiple=True, help="Only cases of this kind.")
+@click.option("--kills", is_flag=True, help="Only kill writers; 20 moments of each, and every step.")
 @click.option("--count", type=click.IntRange(1), help="Cases of each kind. [default: 10,000, 2,000 and 500]")
 @click.option("--case", "chosen", help="Do one case again, such as models/17, and show what came of it.")
 @click.option("--seed", default=13, show_default=True, help="Another seed, other mutations.")
@@ -27,7 +28,7 @@ _PACKAGES = ("tensorflow", "keras", "numpy", "ai-edge-litert", "onnxruntime", "p
 @click.option("--resume/--fresh", default=True, help="Go on where the last campaign stopped.", show_default=True)
 @click.option("--report", "only_report", is_flag=True, help="Do nothing, show the faults that were found.")
 @click.option("--write", is_flag=True, help="Write the outcomes into docs/security.json and docs/security.md.")
-def main(kind, count, chosen, seed, workers, resume, only_report, write):
+def main(kind, kills, count, chosen, seed, workers, resume, only_report, write):
     """Read thousands of damaged and hostile files, and count what came of it.
 
     Every case is done in a worker process that may take 10 seconds and a bounded amount of memory, next to a folder
@@ -84,7 +85,8 @@ def page(text, summary):
 
 
 def _line(result):
-    return f"{result['outcome'].upper()} {result['case']} [{result['row']}] {result['detail']} -> {result['message']}"
+    about = f"{result['case']} [{result['row']}] {result.get('detail', '')}"
+    return f"{result['outcome'].upper()} {about} -> {result['message']}"
 
 
 def _versions():

@@ -158,10 +158,10 @@ def trial(row, rng, place, root, computed):
     (canary / "secret.png").write_bytes(pictures.picture())
     path, detail = ROWS[row][1](place, rng)
     options = {"split": rng.choice(("train", "all"))}
-    if rng.random() < 0.5:
+    if rng.random() < 0.6:
         options["shape"] = (8, 8, 1)
-    if rng.random() < 0.3:
-        options["stream"] = True
+        if rng.random() < 0.5:
+            options["stream"] = True
     read = functools.partial(_read_recipe, path) if row == "a recipe" else functools.partial(_read, path, options)
     return Trial(row, f"{options}: {detail}", place / "data", read, canary)
 
@@ -170,8 +170,8 @@ def _read(path, options):
     import zoo
 
     source = zoo.data.load(path, **options)
-    if options.get("stream"):
-        for _ in zip(range(1_000), source.stored.examples(options.get("shape")), strict=False):
+    if hasattr(source, "stored"):  # a stream
+        for _ in zip(range(1_000), source.stored.examples(source.shape), strict=False):
             pass
     else:
         source.pixels()

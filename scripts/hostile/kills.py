@@ -7,7 +7,6 @@ it would hold if nobody had been killed.
 import contextlib
 import multiprocessing
 import os
-import pathlib
 import random
 import resource
 import shutil
@@ -228,7 +227,9 @@ def _complete(folder):
 
 
 def _same(found, expected):
-    return found is not None and all(np.allclose(a, b, rtol=1e-5, atol=1e-6) for a, b in zip(found, expected, strict=True))
+    return found is not None and all(
+        np.allclose(a, b, rtol=1e-5, atol=1e-6) for a, b in zip(found, expected, strict=True)
+    )
 
 
 def _check(ended):

@@ -49,7 +49,7 @@ def _size_and_digest(path):
         return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
 
 
-_SEAL = re.compile(rb'(\\?"seal\\?": ?\\?")([0-9a-f]{64})')
+_SEAL = re.compile(rb'("seal": "sha256:)([0-9a-f]{64})')
 
 
 def sealed_export(data: bytes) -> bytes:

@@ -46,7 +46,7 @@ class Trial:
 
 
 def run(trial: Trial) -> dict:
-    """Do a trial and judge it: {"row", "detail", "outcome", "message", "seconds", "bytes"}."""
+    """Do a trial and judge it: {"outcome", "message", "seconds", "bytes"}."""
     from zoo.core.errors import ZooError
 
     before = watching.snapshot(trial.path)
@@ -72,16 +72,14 @@ def run(trial: Trial) -> dict:
     canary.close()
     trial.clean()
     return {
-        "row": trial.row,
-        "detail": _readable(trial.detail),
         "outcome": outcome,
-        "message": _readable(message),
+        "message": readable(message),
         "seconds": round(seconds, 3),
         "bytes": used,
     }
 
 
-def _readable(text):
+def readable(text):
     """At most 300 characters of a text, which may hold surrogates."""
     return re.sub(r"\s+", " ", text)[:300].encode(errors="backslashreplace").decode()
 

@@ -8,10 +8,11 @@ import random
 import resource
 import shutil
 import tempfile
-import time
 import traceback
 
-SECONDS = 10  # that a case may take
+from hostile import trial
+
+PREPARING = 60  # that making a case may take
 _SPARE = 6e9  # bytes of address space beyond what TensorFlow takes
 _LARGEST = 2.5e9  # bytes of memory of a process that goes on: Keras keeps a little of every model
 
@@ -23,10 +24,13 @@ class Worker:
         root: folder of `victims.build`.
         seed: of the campaign.
         log: file for what the process prints.
+        seconds: that reading may take.
+        warm: import TensorFlow before the first case.
     """
 
-    def __init__(self, root: pathlib.Path, seed: int, log: pathlib.Path):
-        self._arguments = root, seed, log
+    def __init__(self, root: pathlib.Path, seed: int, log: pathlib.Path, *, seconds: float = 10, warm: bool = True):
+        self._arguments = root, seed, log, warm
+        self._seconds = seconds
         self._process = None
 
     def do(self, case: tuple[str, str, int]) -> dict:
@@ -35,24 +39,35 @@ class Worker:
         known = {"case": f"{kind}/{number}", "row": row}
         if self._process is None:
             self._start()
-        begin = time.perf_counter()
         try:
             self._pipe.send(case)
-            if not self._pipe.poll(SECONDS + 5):  # five for what prepares the case
-                self.close()
-                return {**known, "outcome": "hang", "detail": "", "message": f"no answer after {SECONDS + 5} s"}
-            result = self._pipe.recv()
+            result = self._answer(PREPARING)
+            if isinstance(result, str):
+                known["detail"] = result
+                result = self._answer(self._seconds + 1)
+        except TimeoutError as error:
+            self.close()
+            outcome = "hang" if "detail" in known else "not prepared"
+            return {**known, "outcome": outcome, "message": str(error)}
         except (EOFError, ConnectionError):
             self._process.join()
             code = self._process.exitcode
             self._process = None
-            seconds = round(time.perf_counter() - begin, 3)
-            return {**known, "outcome": "crash", "detail": "", "message": f"exit code {code}", "seconds": seconds}
-        if result["seconds"] > SECONDS and result["outcome"] not in ("memory", "touched outside", "wrote on read"):
+            return {**known, "outcome": "crash", "message": f"exit code {code}"}
+        if result["seconds"] > self._seconds and result["outcome"] not in (
+            "memory",
+            "touched outside",
+            "wrote on read",
+        ):
             result.update(outcome="hang", message=f"{result['seconds']} s; {result['outcome']}")
         if result.pop("memory") > _LARGEST:
             self.close()
         return {**known, **result}
+
+    def _answer(self, seconds):
+        if not self._pipe.poll(seconds):
+            raise TimeoutError(f"no answer after {seconds} s")
+        return self._pipe.recv()
 
     def close(self):
         """End the process."""
@@ -72,10 +87,10 @@ class Worker:
         self._pipe.recv()
 
 
-def _work(pipe, root, seed, log):
+def _work(pipe, root, seed, log, warm):
     import numpy as np
 
-    from hostile import kinds, trial, victims
+    from hostile import kinds, victims
 
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for descriptor in (1, 2):
@@ -83,7 +98,8 @@ def _work(pipe, root, seed, log):
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with np.load(root / victims.SAMPLES) as stored:
         computed = dict(stored)
-    kinds.warm_up()
+    if warm:
+        kinds.warm_up()
     size = int(pathlib.Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     resource.setrlimit(resource.RLIMIT_AS, (int(size + _SPARE),) * 2)
     pipe.send("ready")
@@ -98,11 +114,12 @@ def _work(pipe, root, seed, log):
         rng = random.Random(f"{seed} {kind} {number}")
         try:
             try:
-                prepared = kinds.KINDS[kind].trial(row, rng, place, root, computed)
+                prepared = kinds.trial(kind, row, rng, place, root, computed)
             except Exception:  # a fault of the campaign itself, which must not look like a good outcome
                 message = traceback.format_exc()[-300:]
-                result = {"outcome": "not prepared", "detail": "", "message": message, "seconds": 0}
+                result = {"outcome": "not prepared", "message": message, "seconds": 0}
             else:
+                pipe.send(trial.readable(prepared.detail))
                 result = trial.run(prepared)
         finally:
             os.chdir("/")

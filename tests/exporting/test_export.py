@@ -170,7 +170,7 @@ class TestReport:
     def test_one_format_and_a_batch(self, tmp_path):
         report = zoo.export(zoo.feed_forward((8, 8, 1), 4), tmp_path, formats="tflite", batch_size=7)
         assert list(report.files) == ["tflite"]
-        assert sorted(p.name for p in tmp_path.iterdir()) == ["model.tflite", "report.json"]
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["manifest.json", "model.tflite", "report.json"]
         assert FORMATS["tflite"].open(tmp_path / "model.tflite").signatures["encode"].batch_size == 7
 
 
@@ -300,7 +300,7 @@ class TestRefusals:
             r" output\). Nothing was written",
         ):
             zoo.export(model, tmp_path)
-        assert sorted(p.name for p in tmp_path.iterdir()) == ["model.tflite", "report.json"]
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["manifest.json", "model.tflite", "report.json"]
         assert (tmp_path / "model.tflite").read_bytes() == before
         zoo.export(model, tmp_path, formats="tflite", tolerance=0.01)
 

@@ -127,7 +127,8 @@ def test_swift(exported, file):
 
 def read_from_the_export(exported, names):
     """An app reads these files, and the threshold where both classes look for it."""
-    assert sorted(names) == sorted(path.name for path in exported.iterdir()) == ["model.tflite", "report.json"]
+    written = sorted(path.name for path in exported.iterdir())
+    assert [*written] == ["manifest.json", *sorted(names)] == ["manifest.json", "model.tflite", "report.json"]
     assert json.loads((exported / "report.json").read_text(encoding="utf-8"))["threshold"] == 0.028
 
 

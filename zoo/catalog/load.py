@@ -1,26 +1,32 @@
 """Loading pretrained models, with every file checked before it is opened."""
 
 import os
-import warnings
 from typing import Any
 
 import keras
 from keras import layers
 
 from zoo.autoencoder import Autoencoder
-from zoo.catalog import golden
+from zoo.catalog import golden, hdf5
 from zoo.catalog.card import CARD_LIMITS, CONFIG, GOLDEN, WEIGHTS, parse_card
 from zoo.catalog.lookup import find
 from zoo.core import manifest
 from zoo.core.errors import IntegrityError
+from zoo.engine import forking, keras_internals
 from zoo.families import from_config
+from zoo.families.registry import MEMORY_LIMIT, without_values
 from zoo.layers.parts import Encoder
 
 LIMITS = {**CARD_LIMITS, WEIGHTS: 4e9, GOLDEN: 256e6}  # bytes
 
 
 def load(
-    name_or_directory: str | os.PathLike, *, weights: bool = True, verify: bool = False, trust: str = "sealed"
+    name_or_directory: str | os.PathLike,
+    *,
+    weights: bool = True,
+    verify: bool = False,
+    trust: str = "sealed",
+    memory_limit: float | None = MEMORY_LIMIT,
 ) -> Autoencoder:
     """Load a pretrained autoencoder.
 
@@ -33,6 +39,7 @@ def load(
         weights: False builds the same architecture with fresh weights.
         verify: also compute the model's golden output and compare it with the stored one.
         trust: "sealed", or "unsealed" to load a directory without a manifest, which older versions wrote, too.
+        memory_limit: as for `zoo.from_config`.
 
     Returns:
         Autoencoder, not compiled. Its `fit` continues the training with care: small relative steps, the loss of the
@@ -50,29 +57,30 @@ def load(
         >>> model.reconstruct(images).shape
         (10000, 28, 28, 1)
     """
+    forking.check()
     directory = find(name_or_directory)
     contents = manifest.read(directory, LIMITS if weights else CARD_LIMITS, trust=trust, optional=[GOLDEN])
     card = parse_card(contents, directory)
     if not weights:
-        return from_config(card.config)
-    model = assembled(card, contents, directory)
+        return from_config(card.config, memory_limit=memory_limit)
+    model = assembled(card, contents, memory_limit)
     if verify:
         check_golden(card, contents, model)
     return model
 
 
-def assembled(card, contents, directory):
+def assembled(card, contents, memory_limit=MEMORY_LIMIT):
     """The `Autoencoder` of a card, with the weights in `contents`, the bytes of the files by their names."""
-    model = from_config(card.config)
+    model, variables = without_values(card.config, memory_limit=memory_limit)
     # What zoo.export calibrates and measures on where it is given no samples.
     model.encoder.trained_on = model.decoder.trained_on = card.dataset.name
     _check_weights(contents[WEIGHTS], card, model)
+    arrays = hdf5.read(contents[WEIGHTS], f"The weight file of {card.name!r}")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # Keras only warns of layers that it found no weights for
-            model.load_weights(directory / WEIGHTS)
-    except (ValueError, KeyError, OSError, UserWarning) as error:
-        raise _misfit(card, str(error).splitlines()[0]) from error
+        keras_internals.load_weights(model, arrays)
+        keras_internals.initialize(variables)  # what no file holds, such as states of random numbers
+    except Exception as error:
+        raise _misfit(card, (str(error).splitlines() or [type(error).__name__])[0]) from error
     model.pretrained_loss = _known_loss(card.recipe.loss)
     return model
 
@@ -114,7 +122,7 @@ def load_encoder(
         name_or_directory: as for `zoo.load`.
         trainable: False freezes its weights.
         raw_input: take uint8 pixels in [0, 255]; the division by 255 becomes part of the model and of exported files.
-        **options: verify and trust, as for `zoo.load`.
+        **options: verify, trust and memory_limit, as for `zoo.load`.
 
     Returns:
         keras.Model named "encoder": (batch, *shape) to (batch, *latent shape), both in the card.

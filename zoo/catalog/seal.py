@@ -2,9 +2,10 @@
 
 import os
 import pathlib
+from collections.abc import Callable
 
 from zoo.catalog.card import CONFIG, GOLDEN, METADATA, PICTURE, README, WEIGHTS, parse_card
-from zoo.catalog.load import LIMITS, assembled, check_golden, load
+from zoo.catalog.load import LIMITS, assembled, check_golden
 from zoo.catalog.lookup import find
 from zoo.core import files, manifest, reading
 from zoo.core.errors import IntegrityError
@@ -33,7 +34,7 @@ def seal(directory: str | os.PathLike) -> list[str]:
     with files.held(directory):
         contents = manifest.read_unsealed(directory, LIMITS, [GOLDEN])
         card = parse_card(contents, directory)
-        model = assembled(card, contents, directory)
+        model = assembled(card, contents)
         if GOLDEN in contents:
             check_golden(card, contents, model)
         for name in _SEALED:
@@ -46,11 +47,12 @@ def seal(directory: str | os.PathLike) -> list[str]:
     return sorted(contents)
 
 
-def verify(name_or_directory: str | os.PathLike) -> list[str]:
+def verify(name_or_directory: str | os.PathLike, accept: Callable[[bytes], object] | None = None) -> list[str]:
     """Check every file that the manifest of a pretrained model lists, load it, and compute its golden output.
 
     Args:
         name_or_directory: as for `zoo.load`.
+        accept: called with the bytes of each manifest that is used, such as `zoo.catalog.signing.Signed`.
 
     Returns:
         names of the files that were checked.
@@ -59,6 +61,10 @@ def verify(name_or_directory: str | os.PathLike) -> list[str]:
         as `zoo.load`.
     """
     directory = find(name_or_directory)
-    checked = manifest.check(directory)
-    load(directory, verify=GOLDEN in checked)
+    checked = manifest.check(directory, accept)
+    contents = manifest.read(directory, LIMITS, optional=[GOLDEN], accept=accept)
+    card = parse_card(contents, directory)
+    model = assembled(card, contents, directory)
+    if GOLDEN in contents:
+        check_golden(card, contents, model)
     return sorted(checked)

@@ -1,19 +1,21 @@
 """``zoo verify`` and ``zoo seal``: whether files are what they were when they were made."""
 
 import pathlib
+import sys
 
 import click
 
 import zoo
-from zoo.core.errors import ZooError
-from zoo.core.terminal import load_tensorflow
+from zoo.core.errors import ConfigError, ZooError
+from zoo.core.terminal import load_tensorflow, printable
 
 _EXPORTED = (".tflite", ".onnx")
 
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-def verify(names):
+@click.option("--public-key", help="Require a signature by this key of minisign: the key, or its file.")
+def verify(names, public_key):
     """Check pretrained models and exported files: every hash, and the models' golden outputs.
 
     NAME is a pretrained model, a directory of zoo.save or zoo.export, or a FILE.tflite or FILE.onnx; without any, all
@@ -22,7 +24,7 @@ def verify(names):
     failed = 0
     for name in names or zoo.list_pretrained():
         try:
-            click.echo(f"{name}: ok, {_checked(name)}")
+            click.echo(f"{name}: ok, {_checked(name, public_key)}")
         except ZooError as error:
             failed += 1
             click.echo(f"{name}: {' '.join(str(error).split())}", err=True)
@@ -32,30 +34,54 @@ def verify(names):
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=pathlib.Path))
-def seal(directory):
+@click.option(
+    "--secret-key", type=click.Path(path_type=pathlib.Path), help="Sign the manifest with this key of minisign, too."
+)
+def seal(directory, secret_key):
     """Write the manifest of a model that an older version of zoo saved, or whose files you changed on purpose."""
     load_tensorflow()
     from zoo.catalog.seal import seal
 
     click.echo(f"Sealed {directory}: {', '.join(seal(directory))}.")
+    if secret_key:
+        from zoo.catalog.signing import sign
+
+        click.echo(f"Signed {sign(directory, secret_key, _password)}.")
 
 
-def _checked(name):
+def _password():
+    if sys.stdin.isatty():
+        return click.prompt("Password of the secret key", hide_input=True, default="", show_default=False, err=True)
+    return sys.stdin.readline().rstrip("\n")
+
+
+def _checked(name, public_key):
     """What was checked of one name, in words."""
     path = pathlib.Path(name)
     if path.suffix in _EXPORTED:
+        if public_key:
+            raise ConfigError("An exported file carries no signature: verify its directory.")
         zoo.lite.load(path)
         return "the file's seal"
     from zoo.catalog.card import METADATA
+    from zoo.catalog.lookup import find
     from zoo.core import manifest
 
-    if path.is_dir() and not (path / METADATA).exists():  # of zoo.export
-        listed = manifest.check(path)
+    exported = path.is_dir() and not (path / METADATA).exists()
+    signed = None
+    if public_key:
+        from zoo.catalog.signing import Signed
+
+        signed = Signed(path if exported else find(name), public_key)
+    if exported:
+        listed = manifest.check(path, signed)
         for file in listed:
             if pathlib.Path(file).suffix in _EXPORTED:
                 zoo.lite.load(path / file)
-        return f"{len(listed)} files"
-    load_tensorflow()
-    from zoo.catalog.seal import verify
+        checked = f"{len(listed)} files"
+    else:
+        load_tensorflow()
+        from zoo.catalog.seal import verify
 
-    return f"{len(verify(name))} files and the golden output"
+        checked = f"{len(verify(name, signed))} files and the golden output"
+    return f"{checked}, signed as {printable(signed.comment)}" if signed else checked

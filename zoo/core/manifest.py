@@ -11,7 +11,7 @@ import json
 import os
 import pathlib
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from zoo.core import reading
@@ -74,7 +74,12 @@ def entries(directory: pathlib.Path) -> dict[str, Entry]:
 
 
 def read(
-    directory: pathlib.Path, limits: Mapping[str, float], *, trust: str = "sealed", optional: Sequence[str] = ()
+    directory: pathlib.Path,
+    limits: Mapping[str, float],
+    *,
+    trust: str = "sealed",
+    optional: Sequence[str] = (),
+    accept: Callable[[bytes], object] | None = None,
 ) -> dict[str, bytes]:
     """The content of files of a directory, each with the size and SHA-256 that the manifest states.
 
@@ -83,6 +88,7 @@ def read(
         limits: name to largest size in bytes.
         trust: "sealed", or "unsealed" to read a directory without a manifest, too, and check nothing then.
         optional: those of the names that may be missing from the manifest.
+        accept: called with the bytes of each manifest that is used, before it is; raises an error to refuse it.
 
     Returns:
         dict of name to bytes, without the optional ones that are not there.
@@ -97,7 +103,7 @@ def read(
         return read_unsealed(directory, limits, optional)
     stated = _manifest_bytes(directory)
     for _ in range(_ATTEMPTS):
-        listed = _parsed(stated, directory)
+        listed = _parsed(stated, directory, accept)
         try:
             return {
                 name: _read_one(directory, name, listed.get(name), limit)
@@ -117,9 +123,9 @@ def read_unsealed(directory: pathlib.Path, limits: Mapping[str, float], optional
     return {name: _bytes(directory, name, limits[name]) for name in present}
 
 
-def check(directory: pathlib.Path) -> dict[str, Entry]:
-    """Compare every file that the manifest of a directory lists, and return the entries; errors as for `read`."""
-    listed = entries(directory)
+def check(directory: pathlib.Path, accept: Callable[[bytes], object] | None = None) -> dict[str, Entry]:
+    """Compare every file that the manifest of a directory lists, and return the entries; `accept`, errors as `read`."""
+    listed = _parsed(_manifest_bytes(directory), directory, accept)
     for name, entry in listed.items():
         _read_one(directory, name, entry, entry.size_bytes)
     return listed
@@ -145,7 +151,9 @@ def _manifest_bytes(directory):
     return _bytes(directory, MANIFEST, _LIMIT)
 
 
-def _parsed(content, directory):
+def _parsed(content, directory, accept=None):
+    if accept:
+        accept(content)
     where = f"{MANIFEST} in {str(directory)!r}"
     try:
         parsed = convert(reading.parse_json(content, where, error=IntegrityError), Manifest, where)

@@ -58,10 +58,10 @@ def load(
         UnknownNameError: an unknown split or dataset; the nearest names are listed.
         DataNotFoundError: nothing at this path, a folder without images, or a dataset that is neither prepared nor
             downloadable; the message says how to get it.
-        DataError: arrays that are empty or not numeric, labels that are not one class per sample, images that cannot be
-            read, that have more than 2**26 pixels or 2**27 bytes, or that differ in size while `shape` is None; files
-            that are damaged or made to harm, folders that may not be read, more than fits into memory. The message
-            names the file.
+        DataError: arrays that are empty or not numeric, labels that are not one class per sample; images that cannot be
+            read, that have more than 2**26 pixels, 2**16 pixels on a side or 2**27 bytes, or that differ in size while
+            `shape` is None; files that are damaged or made to harm, folders that may not be read, and more than fits
+            into memory. The message names the file.
     """
     if split not in _SPLITS:
         raise unknown_name("split", split, _SPLITS)

@@ -14,6 +14,7 @@ from zoo.core.errors import DataError, ZooError
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 MAX_PIXELS = 2**26  # of one image, and of all that are decoded at a time: width × height
+MAX_SIDE = 2**16  # of one image: width or height, as in a JPEG file
 MAX_BYTES = 2**27  # of one image file
 
 # A small file can keep a decoder busy for hours: a part costs a call of Python, a scan a pass over all pixels.
@@ -53,15 +54,17 @@ def read_image(file, name, shape=None, like=None):
             an array of its shape that takes no memory.
 
     Raises:
-        DataError: not an image, a damaged one, one of more than `MAX_PIXELS` pixels or `MAX_BYTES` bytes.
+        DataError: not an image, a damaged one, one of more than `MAX_PIXELS` pixels, `MAX_SIDE` on a side, or
+            `MAX_BYTES` bytes.
     """
     from PIL import ImageOps
 
     with unreadable(name), _opened(_content(file), name) as image:
         height, width = image.height, image.width
-        if width * height > MAX_PIXELS:
+        if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
             raise DataError(
-                f"{name!r} is too large: expected at most {MAX_PIXELS:,} pixels. Received {width:,} × {height:,}."
+                f"{name!r} is too large: expected at most {MAX_PIXELS:,} pixels, and {MAX_SIDE:,} on a side."
+                f" Received {width:,} × {height:,}."
             )
         if like is not None and {height, width} != set(like.shape[:2]):
             return np.broadcast_to(np.uint8(0), (height, width, 1 if _is_grey(image) else 3))
@@ -231,15 +234,22 @@ def check_channels(have, wanted, what="Images"):
 
 def _in_grey(pixels, channels):
     """`pixels` in grey if that is wanted; the copies of a grey image are made after it is resized."""
-    return (pixels * _LUMA).sum(axis=-1, keepdims=True) if pixels.shape[-1] == 3 and channels == 1 else pixels
+    if pixels.shape[-1] != 3 or channels != 1:
+        return pixels
+    grey = pixels[..., :1] * _LUMA[0]
+    for channel in (1, 2):  # without a copy of all channels as floats
+        grey += pixels[..., channel : channel + 1] * _LUMA[channel]
+    return grey
 
 
 def _resized(pixels, size):
     """(samples, *size, channels): the height, then the width, of all images and channels in one call each."""
     samples, height, width, channels = pixels.shape
     if samples == 1 and height != size[0]:  # the same, without moving the axis of what may be a large photograph
-        pixels = _resized_picture(pixels.reshape(height, width * channels), size[0], width * channels)
-        pixels = pixels.reshape(1, size[0], width, channels)
+        columns, block = pixels.reshape(height, width * channels), max(1, _BLOCK_PIXELS // height)
+        parts = [columns[:, begin : begin + block] for begin in range(0, width * channels, block)]
+        parts = [_resized_picture(part, size[0], part.shape[1]) for part in parts]
+        pixels = np.concatenate(parts, axis=1).reshape(1, size[0], width, channels)
     for axis, length in ((1, size[0]), (2, size[1])):
         if pixels.shape[axis] != length:
             rows = np.moveaxis(pixels, axis, -1)

@@ -6,10 +6,13 @@ Exported files are read through this module as well, so Keras is imported by the
 from __future__ import annotations
 
 import contextlib
+import sys
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
 
 def all_layers(model: keras.Model) -> list[keras.layers.Layer]:
@@ -23,6 +26,119 @@ def all_layers(model: keras.Model) -> list[keras.layers.Layer]:
 def graph_nodes(model: keras.Model) -> list:
     """The calls of layers that a functional model consists of; a layer itself knows those of other graphs too."""
     return [node for nodes in getattr(model, "_functional", model)._nodes_by_depth.values() for node in nodes]
+
+
+@contextlib.contextmanager
+def deferred_values() -> Iterator[list[keras.Variable]]:
+    """Models that are built inside have variables with shapes but without values; gives the list of these variables.
+
+    `initialize` or `load_weights` gives them values; until then nothing is allocated. Keras defers values in any
+    `keras.StatelessScope`, and draws all of them at its end, which cannot be stopped by a limit or by better values.
+    """
+    import keras
+    from keras.src.backend.common import global_state
+
+    waiting = "uninitialized_variables"  # Keras' list of them, which may hold some of an outer scope
+    outer, variables = global_state.get_global_attribute(waiting), []
+    global_state.set_global_attribute(waiting, variables)
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield variables
+    finally:
+        global_state.set_global_attribute(waiting, outer)
+
+
+def values_are_deferred() -> bool:
+    """Whether variables made now have no values: inside `deferred_values`, or any other `keras.StatelessScope`."""
+    from keras.src import backend
+
+    return backend.in_stateless_scope()
+
+
+def initialize(variables: Iterable[keras.Variable]) -> None:
+    """Draw the initial values of the variables that have none yet."""
+    for variable in variables:
+        if variable._value is None:
+            _initialize(variable, variable._initializer)
+
+
+def orthogonal_shapes(variables: Iterable[keras.Variable]) -> Iterator[tuple[int, ...]]:
+    """Shapes of the variables without a value whose initial ones are orthogonal: each takes a QR decomposition."""
+    import keras
+
+    for variable in variables:
+        if isinstance(variable._initializer, keras.initializers.Orthogonal):
+            yield tuple(variable.shape)
+
+
+def _initialize(variable, initializer):
+    import keras
+
+    with contextlib.ExitStack() as scopes:
+        for name in variable.path.split("/")[:-1]:  # TensorFlow's variable has the same name as if never deferred
+            scopes.enter_context(keras.name_scope(name))
+        variable._initializer = initializer
+        variable._deferred_initialize()
+
+
+def load_weights(model: keras.Model, arrays: dict[str, dict[str, np.ndarray]]) -> None:
+    """Give the arrays of a weight file to a model, along the walk by which `save_weights` wrote them.
+
+    Args:
+        model: its variables may have values or not, see `deferred_values`. They change only if all arrays fit.
+        arrays: path of each group in the file ("encoder/layers/dense/vars") to its arrays by name.
+
+    Raises:
+        ValueError: a layer without its arrays, arrays without their layer, or a wrong shape.
+    """
+    import keras
+    from keras.src.saving import saving_lib
+
+    unread = {(path, name) for path, group in arrays.items() for name in group}
+    values: dict[int, tuple] = {}
+
+    class Group(dict):
+        def __init__(self, path):
+            super().__init__(arrays.get(path, {}))
+            self.path = path
+
+        def __getitem__(self, name):
+            unread.discard((self.path, name))
+            return super().__getitem__(name)
+
+    class Store(saving_lib.H5IOStore):
+        def __init__(self):
+            """There is no file to open."""
+
+        def __bool__(self):
+            return True
+
+        def get(self, path):
+            return Group(f"{path}/vars" if path else "vars")
+
+        def has_path(self, path):
+            return True  # of a group that is not there, Keras would only warn
+
+    class Scope(keras.StatelessScope):
+        def add_update(self, update):
+            values[id(update[0])] = update
+            super().add_update(update)
+
+    failures: dict[int, tuple] = {}
+    with Scope(initialize_variables=False):
+        saving_lib._load_state(
+            model, Store(), None, "", visited_saveables=set(), failed_saveables=set(), error_msgs=failures
+        )
+    for layer, error in failures.values():
+        raise ValueError(f"{type(layer).__name__} {getattr(layer, 'name', '')!r}: {error}") from error
+    if unread:
+        path, name = min(unread)
+        raise ValueError(f"no layer takes the array {name!r} of {path!r}, nor {len(unread) - 1} others")
+    for variable, value in values.values():
+        if variable._value is None:
+            _initialize(variable, lambda shape, dtype, value=value: value)
+        else:
+            variable.assign(value)
 
 
 def is_distributed(model: keras.Model) -> bool:
@@ -42,6 +158,12 @@ def has_accelerator() -> bool:
 
         return bool(tf.config.list_logical_devices("GPU"))
     return bool(keras.distribution.list_devices("gpu")) if keras.backend.backend() == "jax" else False
+
+
+def tensorflow_has_started() -> bool:
+    """Whether TensorFlow's runtime, with its threads, exists in this process. TensorFlow is not imported for it."""
+    module = sys.modules.get("tensorflow.python.eager.context")
+    return module is not None and module.context()._context_handle is not None
 
 
 def compile_arguments(model: keras.Model) -> dict[str, Any]:

@@ -1,15 +1,18 @@
 """Which families there are: the built-in ones, and those that `zoo.family` was called for. Needs no Keras."""
 
+import contextlib
 import importlib
 import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from zoo.core.errors import ConfigError, unknown_name
+from zoo.core.errors import ConfigError, ZooError, unknown_name
 
 if TYPE_CHECKING:
     from zoo.autoencoder import Autoencoder
 
+# Bytes of a model's weights and of the activations of one sample, unless an argument says otherwise.
+MEMORY_LIMIT = 2e9
 # The modules of the built-in families, imported when one of them is asked for.
 _MODULES = {name: f"zoo.families.{name}" for name in ("convolutional", "denoising", "feed_forward", "sparse")}
 _MODULES["wrapped"] = "zoo.families.wrap"
@@ -46,25 +49,61 @@ def list_families() -> list[str]:
     return sorted({*_MODULES, *_BUILDERS})
 
 
-def from_config(config: dict[str, Any]) -> "Autoencoder":
+def from_config(config: dict[str, Any], *, memory_limit: float | None = MEMORY_LIMIT) -> "Autoencoder":
     """Build an `Autoencoder` with fresh weights from its config.
 
     Args:
         config: dict, ``{"family": name, **arguments}`` as `Autoencoder.get_config` returns it and ``config.json``
             stores it; backbones are configs themselves.
+        memory_limit: largest number of bytes of the weights and of the activations of one sample, known before any
+            memory is allocated; None for no limit.
 
     Returns:
         Autoencoder.
 
     Raises:
         UnknownNameError: an unknown family or argument; the nearest valid names are listed.
-        ConfigError: a missing or invalid argument.
+        ConfigError: a missing or invalid argument, or a model beyond the limit.
 
     Example:
         >>> model = zoo.from_config({"family": "feed_forward", "input_shape": [784], "latent_dim": 8})
         >>> model.latent_shape
         (8,)
     """
+    from zoo.engine import keras_internals
+    from zoo.families import limits
+
+    model, variables = without_values(config, memory_limit=memory_limit)
+    if variables:
+        limits.check_initial_values(variables)
+        with _as_config_errors(config):
+            keras_internals.initialize(variables)
+    return model
+
+
+def without_values(config: dict[str, Any], *, memory_limit: float | None) -> "tuple[Autoencoder, list]":
+    """As `from_config`, but with weights that have no values yet, and the list of these variables.
+
+    `keras_internals.initialize` or `load_weights` gives them values. The list is empty where a part of the config is
+    not the zoo's own: the code behind it may need values.
+    """
+    from zoo.engine import keras_internals
+    from zoo.families import limits
+
+    limits.check(config)
+    if keras_internals.values_are_deferred():  # a backbone's config inside another one
+        return _built(config), []
+    with contextlib.ExitStack() as scopes:
+        variables = []
+        if _is_built_in(config):
+            scopes.enter_context(_as_config_errors(config))
+            variables = scopes.enter_context(keras_internals.deferred_values())
+        model = _built(config)
+        limits.check_memory(model, memory_limit)
+    return model, variables
+
+
+def _built(config):
     if not isinstance(config, dict) or "family" not in config:
         raise ConfigError(f"A config is a dictionary with the key 'family'. Received: {config!r}.")
     arguments = dict(config)
@@ -81,3 +120,28 @@ def from_config(config: dict[str, Any]) -> "Autoencoder":
     except TypeError as error:
         raise ConfigError(f"Config of family {name!r}: {error}.") from error
     return _BUILDERS[name](**arguments)
+
+
+def _is_built_in(config):
+    """Whether a config names no family, corruption or sparsity but the zoo's own."""
+    from zoo.layers import corruption, sparsity
+
+    if not isinstance(config, dict) or not isinstance(config.get("family"), str) or config["family"] not in _MODULES:
+        return False
+    for key, kind in (("corruption", corruption.Corruption), ("sparsity", sparsity.Sparsity)):
+        several = config.get(key) if isinstance(config.get(key), (list, tuple)) else [config.get(key)]
+        if not all(one is None or kind.is_built_in(one) for one in several):
+            return False
+    return config.get("backbone") is None or _is_built_in(config["backbone"])
+
+
+@contextlib.contextmanager
+def _as_config_errors(config):
+    """What Keras and its backends raise about sizes and arguments that make no sense, as a `ConfigError`."""
+    try:
+        yield
+    except ZooError:
+        raise
+    except Exception as error:
+        family, reason = config.get("family"), f"{type(error).__name__}: {error}".strip().splitlines()[0][:300]
+        raise ConfigError(f"The config of family {family!r} describes no model: {reason}") from error

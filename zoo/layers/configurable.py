@@ -98,6 +98,12 @@ class Configurable(metaclass=_Checked):
         return next(base for base in cls.__mro__ if Configurable in base.__bases__).__name__.lower()
 
     @classmethod
+    def is_built_in(cls, description: Any) -> bool:
+        """Whether a dictionary names a class of the zoo itself, rather than one of the user's own."""
+        name = description.get("type") if isinstance(description, dict) else None
+        return isinstance(name, str) and name in cls._types and cls._types[name].__module__.startswith("zoo.")
+
+    @classmethod
     def argument_names(cls) -> list[str]:
         """Names of the constructor's arguments, in order."""
         parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]

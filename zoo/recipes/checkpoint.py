@@ -1,24 +1,42 @@
 """Checkpoints from which a training goes on exactly: killed at any moment, it ends with the same bits."""
 
 import contextlib
+import dataclasses
 import json
 import pathlib
 import signal
 import threading
 import time
 import warnings
-import zipfile
+from typing import Any
 
 import keras
 import numpy as np
 
-from zoo.core import files
+from zoo.core import arrays_file, files
 from zoo.core.errors import ConfigError
+from zoo.core.schema import Count, convert
 
 SECONDS_BETWEEN = 15
 _KEPT = 2
 _PATTERN = "checkpoint-*.npz"
 _HEADER = "header"
+
+
+@dataclasses.dataclass(frozen=True)
+class _State:
+    """Of a callback: its numbers, and how many arrays its lists of them have."""
+
+    numbers: dict[str, Any]
+    lists: dict[str, Count]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Header:
+    recipe: dict[str, Any]
+    epoch: Count
+    step: Count
+    callbacks: list[_State]
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -43,19 +61,20 @@ class Checkpoint(keras.callbacks.Callback):
         self.directory = pathlib.Path(directory)
         self.recipe = json.loads(json.dumps(recipe))
         self.callbacks = list(callbacks)
+        self.damaged = set()
         self.restored = self._newest()
         self.asked_to_stop = False
 
     @property
     def epoch(self):
         """The epoch to go on with, counted from 0: `initial_epoch` for `fit`."""
-        return self.restored[0]["epoch"] if self.restored else 0
+        return self.restored[0].epoch if self.restored else 0
 
     @property
     def place(self):
         """Where the training goes on, in words."""
         header, _ = self.restored
-        return f"epoch {header['epoch'] + 1}" + (f", step {header['step'] + 1}" if header["step"] else "")
+        return f"epoch {header.epoch + 1}" + (f", step {header.step + 1}" if header.step else "")
 
     def exists(self):
         """Whether there is a checkpoint in the directory."""
@@ -68,17 +87,17 @@ class Checkpoint(keras.callbacks.Callback):
         # A name sorts by epoch and step, so the newest comes last.
         for path in sorted(self.directory.glob(_PATTERN), reverse=True):
             try:
-                with np.load(path, allow_pickle=False) as file:
-                    content = {name: file[name] for name in file.files}
-                header = json.loads(str(content.pop(_HEADER)))
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as error:
+                content = arrays_file.read_arrays(path, follow_links=False)
+                header = convert(json.loads(str(content.pop(_HEADER))), _Header, "the header")
+            except Exception as error:  # whatever it is, an earlier checkpoint or none is better than no training
                 warnings.warn(
                     f"Checkpoint {str(path)!r} is damaged ({type(error).__name__}) and is passed over; the training"
                     " goes on from the one before it, if there is one.",
                     stacklevel=3,
                 )
+                self.damaged.add(path)
                 continue
-            self._check_recipe(header["recipe"], path)
+            self._check_recipe(header.recipe, path)
             return header, content
         return None
 
@@ -101,12 +120,18 @@ class Checkpoint(keras.callbacks.Callback):
         header, arrays = self.restored
         self.model.optimizer.build(self.model.trainable_variables)
         for variable, name in self._variables():
-            if name in arrays and tuple(variable.shape) == arrays[name].shape:
+            if _fits(variable, arrays.get(name)):
                 variable.assign(arrays[name])
             elif not name.startswith("metric"):
                 raise ConfigError(f"The checkpoint in {str(self.directory)!r} lacks {variable.path!r}.")
-        for i, callback in enumerate(self.callbacks):
-            _restore(callback, header["callbacks"][i], arrays, f"callback{i}/")
+        try:
+            for i, (callback, state) in enumerate(zip(self.callbacks, header.callbacks, strict=True)):
+                _restore(callback, state, arrays, f"callback{i}/")
+        except (KeyError, ValueError) as error:
+            raise ConfigError(
+                f"The checkpoint in {str(self.directory)!r} has other callbacks than this training: start anew with"
+                " resume=False (zoo train --no-resume)."
+            ) from error
         sample = np.zeros((1, *self.model.input_shape), "float32")
         self.model.compute_metrics(sample, None, self.model(sample))  # makes the metrics' variables
 
@@ -116,10 +141,10 @@ class Checkpoint(keras.callbacks.Callback):
         if self.restored:
             header, arrays = self.restored
             self.restored = None
-            if header["step"]:
-                self.model.engine.progress.resume(header["step"])
+            if header.step:
+                self.model.engine.progress.resume(header.step)
                 for variable, name in self._variables():
-                    if name.startswith("metric") and name in arrays:
+                    if name.startswith("metric") and _fits(variable, arrays.get(name)):
                         variable.assign(arrays[name])
 
     # Saving
@@ -141,12 +166,7 @@ class Checkpoint(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
     def _save(self, epoch, step):
-        header = {
-            "recipe": self.recipe,
-            "epoch": epoch,
-            "step": step,
-            "callbacks": [numbers for numbers, _ in self.states],
-        }
+        header = dataclasses.asdict(_Header(self.recipe, epoch, step, [state for state, _ in self.states]))
         arrays = {name: np.asarray(variable) for variable, name in self._variables()}
         for i, (_, lists) in enumerate(self.states):
             arrays |= {f"callback{i}/{name}/{j}": a for name, values in lists.items() for j, a in enumerate(values)}
@@ -154,7 +174,7 @@ class Checkpoint(keras.callbacks.Callback):
             self.directory.mkdir(parents=True, exist_ok=True)
             with files.replacing(self.directory / f"checkpoint-{epoch:06d}-{step:09d}.npz") as file:
                 np.savez(file, **{_HEADER: np.array(json.dumps(header))}, **arrays)
-            for old in sorted(self.directory.glob(_PATTERN))[:-_KEPT]:
+            for old in sorted(set(self.directory.glob(_PATTERN)) - self.damaged)[:-_KEPT]:
                 old.unlink()
         except OSError as error:
             warnings.warn(
@@ -203,7 +223,7 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 def _state(callback):
-    """Numbers and history of a callback as a JSON dictionary, and its lists of arrays (such as the best weights)."""
+    """Numbers and history of a callback as a `_State`, and its lists of arrays (such as the best weights)."""
     values = {name: value for name, value in vars(callback).items() if not name.startswith("_")}
     numbers = {name: _plain(v) for name, v in values.items() if isinstance(v, (bool, int, float, np.number))}
     if isinstance(callback, keras.callbacks.History):
@@ -216,14 +236,23 @@ def _state(callback):
         for name, value in values.items()
         if isinstance(value, list) and value and all(isinstance(a, np.ndarray) for a in value)
     }
-    return {"numbers": numbers, "lists": {name: len(value) for name, value in lists.items()}}, lists
+    return _State(numbers, {name: len(value) for name, value in lists.items()}), lists
 
 
 def _restore(callback, state, arrays, prefix):
-    for name, value in state["numbers"].items():
+    for name in {**state.numbers, **state.lists}:
+        if name.startswith("_") or hasattr(type(callback), name):
+            raise ValueError(f"{name!r} is no state of a callback")
+    for name, value in state.numbers.items():
+        if type(vars(callback).get(name)) in (list, dict) and type(value) is not type(vars(callback)[name]):
+            raise ValueError(f"{name!r} has another type")
         setattr(callback, name, value)
-    for name, count in state["lists"].items():
+    for name, count in state.lists.items():
         setattr(callback, name, [arrays[f"{prefix}{name}/{i}"] for i in range(count)])
+
+
+def _fits(variable, array):
+    return array is not None and (array.shape, str(array.dtype)) == (tuple(variable.shape), variable.dtype)
 
 
 def _plain(value):

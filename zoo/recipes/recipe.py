@@ -1,6 +1,7 @@
 """Recipes: everything needed to train a pretrained model, in one hand-written TOML file."""
 
 import dataclasses
+import math
 import pathlib
 import tomllib
 from typing import Annotated, Any, Literal
@@ -8,10 +9,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from zoo.catalog.lookup import catalog_directory
+from zoo.core import reading
 from zoo.core.errors import ConfigError, DataNotFoundError, unknown_name
 from zoo.core.schema import Count, PositiveCount, Text, convert
 
 FILE_NAME = "recipe.toml"
+_MAX_BYTES = 2**14  # the time of tomllib grows with the square: a second for the worst of this size
+_MAX_DEPTH = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,8 +81,8 @@ class Recipe:
 def find_recipe(recipe_or_name):
     """Path of a recipe: of a path itself, or of a name in the catalog; raises `UnknownNameError` for another name."""
     path = pathlib.Path(recipe_or_name)
-    if path.exists() or path.suffix == ".toml" or path.name != str(recipe_or_name):
-        return path / FILE_NAME if path.is_dir() else path
+    if reading.kind(path, error=ConfigError) or path.suffix == ".toml" or path.name != str(recipe_or_name):
+        return _inside(path)
     known = {p.parent.name: p for p in catalog_directory().glob(f"*/{FILE_NAME}")}
     if path.name not in known:
         raise unknown_name("recipe", path.name, known)
@@ -89,27 +93,55 @@ def read_recipe(path):
     """Read and check a recipe.
 
     Args:
-        path: a ``recipe.toml``, or the folder that holds it.
+        path: a ``recipe.toml`` of at most 16 KiB, or the folder that holds it.
 
     Raises:
         DataNotFoundError: there is none.
-        ConfigError: it is not TOML, or a value is missing, of the wrong type or out of range.
+        ConfigError: it is not a file or not TOML; or a value is missing, of the wrong type or out of range, or one that
+            JSON has not, in which the config of a model is written: a date, infinity, an integer of more than 64 bits.
         UnknownNameError: it has an unknown key, or an unknown schedule.
     """
-    path = pathlib.Path(path)
-    path = path / FILE_NAME if path.is_dir() else path
+    path = _inside(pathlib.Path(path))
+    where = repr(str(path))
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataNotFoundError(
-            f"No recipe at {str(path)!r}: expected a TOML file or a folder with {FILE_NAME}."
-        ) from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{str(path)!r} is not valid TOML: {error}.") from error
-    content = {"name": path.absolute().parent.name, **content}
+        content = reading.read_bytes(path, limit=_MAX_BYTES, error=ConfigError)
+    except DataNotFoundError:
+        raise DataNotFoundError(f"No recipe at {where}: expected a TOML file or a folder with {FILE_NAME}.") from None
+    try:
+        content = tomllib.loads(content.decode())
+    except RecursionError:
+        raise ConfigError(f"{where} is not valid TOML: it is nested too deeply.") from None
+    except ValueError as error:  # TOMLDecodeError; no UTF-8; an integer of thousands of digits
+        raise ConfigError(f"{where} is not valid TOML: {' '.join(str(error).split())[:200]}.") from error
+    content = _checked({"name": path.absolute().parent.name, **content}, where)
     if "model" in content:
         content["model"] = _with_none(content["model"])
-    return convert(content, Recipe, repr(str(path)))
+    recipe = convert(content, Recipe, where)
+    if not recipe.name.isprintable():
+        raise ConfigError(f"name in {where}, by default that of its folder, must be plain text: {recipe.name!r}.")
+    return recipe
+
+
+def _inside(path):
+    return path / FILE_NAME if reading.kind(path, error=ConfigError) == "a folder" else path
+
+
+def _checked(value, where, keys=()):
+    """The value at `keys` of the recipe, or a `ConfigError` for what JSON cannot say."""
+    name = f"{'.'.join(keys)[:200]} in {where}"
+    if len(keys) > _MAX_DEPTH:
+        raise ConfigError(f"{where} is nested too deeply: expected at most {_MAX_DEPTH} levels.")
+    if isinstance(value, dict):
+        return {key: _checked(item, where, (*keys, key)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_checked(item, where, (*keys, str(i))) for i, item in enumerate(value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{name} must be a finite number. Received: {value}.")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ConfigError(f"{name} must be a number of at most 64 bits.")
+    if not isinstance(value, (str, bool, int, float)):
+        raise ConfigError(f"{name} must be text, a number, a list or a table. Received a {type(value).__name__}.")
+    return value
 
 
 def _with_none(value):

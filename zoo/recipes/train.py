@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import importlib.metadata
+import math
 import os
 import pathlib
 import platform
@@ -10,8 +11,8 @@ import shutil
 import time
 from typing import TYPE_CHECKING, Literal
 
-from zoo.core import files
-from zoo.core.errors import UnknownNameError
+from zoo.core import files, reading
+from zoo.core.errors import OutputError, UnknownNameError, ZooError
 from zoo.recipes.recipe import FILE_NAME, find_recipe, read_recipe
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ def _train(path, recipe, output_directory, resume, stream, verbose):
     from zoo.recipes.publish import publish
 
     checkpoint = output_directory / _CHECKPOINT
+    if checkpoint.is_symlink():
+        raise OutputError(f"{str(checkpoint)!r} is a link, through which no checkpoint is written: remove it.")
     with _Stopwatch(checkpoint / "seconds.txt", resume) as stopwatch:
         model = build(recipe)
         source = load_for(model, recipe.dataset, "train", stream=stream)
@@ -110,8 +113,10 @@ class _Stopwatch:
 
     def __init__(self, path, resume):
         self.path, self.seconds = path, 0.0
-        with contextlib.suppress(OSError, ValueError):
-            self.seconds = float(path.read_text(encoding="utf-8")) if resume else 0.0
+        if resume:
+            with contextlib.suppress(ZooError, ValueError):
+                seconds = float(reading.read_bytes(path, limit=100, follow_links=False))
+                self.seconds = seconds if 0 <= seconds < math.inf else 0.0
 
     def __enter__(self):
         self._begin = time.monotonic()
@@ -119,8 +124,8 @@ class _Stopwatch:
 
     def __exit__(self, *error):
         self.seconds += time.monotonic() - self._begin
-        with contextlib.suppress(OSError):  # no checkpoint yet, or a full disk
-            self.path.write_text(f"{self.seconds:.1f}", encoding="utf-8")
+        with contextlib.suppress(OSError), files.replacing(self.path) as file:  # no checkpoint yet, or a full disk
+            file.write(f"{self.seconds:.1f}".encode())
 
 
 def _test_samples(recipe, model):
