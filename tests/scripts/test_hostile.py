@@ -6,7 +6,7 @@ import pytest
 from hostile import campaign, commands, control, kills, kinds, report, trial, worker
 
 SEED = 99  # not the one of the page
-SAMPLE = {"models": 45, "exports": 34, "data": 24}
+SAMPLE = {"models": 155, "exports": 70, "data": 42}
 
 
 @pytest.fixture(scope="module")
