@@ -34,7 +34,7 @@ def test_a_sample_of_the_campaign(state):
 
 
 def test_what_the_campaign_looks_for_is_noticed(state):
-    doing = worker.Worker(state / campaign.VICTIMS, SEED, state / "control.log", seconds=1, warm=False)
+    doing = worker.Worker(state / campaign.VICTIMS, SEED, state / "control.log", seconds=2, warm=False)
     try:
         results = [doing.do(case) for case in kinds.cases("control", len(control.ROWS))]
     finally:
