@@ -6,7 +6,7 @@ import pytest
 from hostile import campaign, commands, control, kills, kinds, report, trial, worker
 
 SEED = 99  # not the one of the page
-SAMPLE = {"models": 45, "exports": 34, "data": 24}
+SAMPLE = {"models": 155, "exports": 70, "data": 42}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_a_sample_of_the_campaign(state):
 
 
 def test_what_the_campaign_looks_for_is_noticed(state):
-    doing = worker.Worker(state / campaign.VICTIMS, SEED, state / "control.log", seconds=1, warm=False)
+    doing = worker.Worker(state / campaign.VICTIMS, SEED, state / "control.log", seconds=2, warm=False)
     try:
         results = [doing.do(case) for case in kinds.cases("control", len(control.ROWS))]
     finally:
