@@ -185,7 +185,7 @@ def test_load_model_says_what_is_missing(tmp_path):
     with pytest.raises(ConfigError, match="an .h5 file for keras.models.load_model. Received: '.*old.h5'"):
         zoo.load_model(tmp_path / "old.h5")
     (tmp_path / "broken.keras").write_text("no archive")
-    with pytest.raises(ConfigError, match="is damaged or no .keras file"):
+    with pytest.raises(ConfigError, match="is damaged or not a zip archive"):
         zoo.load_model(tmp_path / "broken.keras")
 
 

@@ -1,5 +1,6 @@
 """The one model class of the zoo."""
 
+import dataclasses
 import json
 import pathlib
 from collections.abc import Sequence
@@ -8,9 +9,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo.core import checks
+from zoo.core import checks, reading
 from zoo.core.batches import BATCH_SIZE, forward
 from zoo.core.errors import ConfigError
+from zoo.core.schema import convert
 from zoo.engine import forking, inputs, weights
 from zoo.engine.contract import Contract
 from zoo.engine.loop import Trainer
@@ -23,6 +25,14 @@ from zoo.layers.parts import Decoder, Encoder, Part, ZooModel, leaves
 _ORIGIN = "pretrained.json"
 # Relative steps, because Adam's absolute ones are huge for latent features that were scaled down: docs/continuing.md.
 _CONTINUING_RATE = 1e-5
+
+
+@dataclasses.dataclass(frozen=True)
+class _Origin:
+    """What is known about a model's weights."""
+
+    trained_on: str | None
+    loss: str | None
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -162,9 +172,10 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
         """Read what `save_assets` wrote."""
         file = pathlib.Path(directory) / _ORIGIN
         if file.is_file():
-            origin = json.loads(file.read_text(encoding="utf-8"))
-            self.encoder.trained_on = self.decoder.trained_on = origin["trained_on"]
-            self.pretrained_loss = origin["loss"]
+            content = reading.read_bytes(file, limit=1e6, follow_links=False, error=ConfigError)
+            origin = convert(reading.parse_json(content, _ORIGIN, error=ConfigError), _Origin, _ORIGIN)
+            self.encoder.trained_on = self.decoder.trained_on = origin.trained_on
+            self.pretrained_loss = origin.loss
 
     # Keras' model
 

@@ -11,7 +11,7 @@ from zoo.catalog import golden, hdf5
 from zoo.catalog.card import CARD_LIMITS, CONFIG, GOLDEN, WEIGHTS, parse_card
 from zoo.catalog.lookup import find
 from zoo.core import manifest
-from zoo.core.errors import IntegrityError
+from zoo.core.errors import IntegrityError, reason
 from zoo.engine import forking, keras_internals
 from zoo.families import from_config
 from zoo.families.registry import MEMORY_LIMIT, without_values
@@ -81,7 +81,7 @@ def assembled(card, contents, memory_limit=MEMORY_LIMIT):
         keras_internals.load_weights(model, arrays)
         keras_internals.initialize(variables)  # what no file holds, such as states of random numbers
     except Exception as error:
-        raise _misfit(card, (str(error).splitlines() or [type(error).__name__])[0]) from error
+        raise _misfit(card, reason(error)) from error
     model.pretrained_loss = _known_loss(card.recipe.loss)
     return model
 
@@ -146,7 +146,7 @@ def load_encoder(
     return raw
 
 
-def _misfit(card, reason):
+def _misfit(card, problem):
     return IntegrityError(
-        f"The weights of {card.name!r} do not fit its {CONFIG}: {reason}. Restore {CONFIG}, or train the model again."
+        f"The weights of {card.name!r} do not fit its {CONFIG}: {problem}. Restore {CONFIG}, or train the model again."
     )

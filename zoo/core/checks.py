@@ -11,6 +11,9 @@ _RANGE_SLACK = 1e-5
 # Noise takes samples out of [0, 1]; what lies beyond this is of another scale, such as pixels from 0 to 255.
 _NOISE = 8
 
+# Entries of a list of layers or of a shape, which nobody needs more of.
+_MOST_SIZES = 200
+
 
 def images(x, input_shape, *, unit_range=True, target=True, name="x"):
     """Return `x` as a float32 array of shape ``(samples, *input_shape)``, or say what is wrong with it.
@@ -127,9 +130,11 @@ def positive_integer(name, value, least=1):
 
 
 def positive_integers(name, values):
-    """Return `values` as a tuple of int, or raise `ConfigError` unless each is a whole number of at least 1."""
+    """Return `values`, a few, as a tuple of int, or raise `ConfigError` unless each is a whole number of at least 1."""
     if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
         raise ConfigError(f"{name} must be a sequence of whole numbers. Received: {name}={values!r}.")
+    if (size := len(values := list(values))) > _MOST_SIZES:
+        raise ConfigError(f"{name} must have at most {_MOST_SIZES} entries. Received {size:,}.")
     return tuple(positive_integer(f"{name}[{i}]", value) for i, value in enumerate(values))
 
 

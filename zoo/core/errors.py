@@ -65,6 +65,15 @@ def unknown_name(kind, name, valid, hint=""):
     return UnknownNameError(" ".join([*parts, hint]).rstrip())
 
 
+def reason(error):
+    """What an error of another library says, in one short line.
+
+    Keras puts whole configs around the sentence that says what is wrong, which then comes last.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return lines[-1 if "config={" in str(error) else 0].removeprefix("Exception encountered: ")[:300]
+
+
 def diverged(loss, epoch, step):
     """A `TrainingError` for a loss that became NaN or infinite; epoch and step count from 0."""
     return TrainingError(

@@ -11,9 +11,9 @@ class _ClassToImport:
     def __init__(self, module: str, name: str) -> None:
         self._module, self._name = module, name
 
-    def from_config(self, config: dict):
+    def from_config(self, config: dict, **options):
         """An object of the class, which is imported now."""
-        return getattr(importlib.import_module(self._module), self._name).from_config(config)
+        return getattr(importlib.import_module(self._module), self._name).from_config(config, **options)
 
 
 class _AfterImportOfKeras:

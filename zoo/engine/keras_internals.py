@@ -62,6 +62,17 @@ def initialize(variables: Iterable[keras.Variable]) -> None:
             _initialize(variable, variable._initializer)
 
 
+def size_bytes(tensor: keras.Variable | keras.KerasTensor) -> int:
+    """Bytes of a variable, which needs no value yet, or of a tensor for one sample; unknown sizes count as 1."""
+    import math
+
+    import keras
+    import numpy as np
+
+    shape = tensor.shape[1:] if isinstance(tensor, keras.KerasTensor) else tensor.shape
+    return math.prod(size or 1 for size in shape) * (1 if tensor.dtype == "string" else np.dtype(tensor.dtype).itemsize)
+
+
 def orthogonal_shapes(variables: Iterable[keras.Variable]) -> Iterator[tuple[int, ...]]:
     """Shapes of the variables without a value whose initial ones are orthogonal: each takes a QR decomposition."""
     import keras
@@ -124,7 +135,11 @@ def load_weights(model: keras.Model, arrays: dict[str, dict[str, np.ndarray]]) -
             values[id(update[0])] = update
             super().add_update(update)
 
-    failures: dict[int, tuple] = {}
+    class Failures(dict):
+        def __setitem__(self, layer, error):  # Keras visits a layer that failed again elsewhere, and finds nothing
+            self.setdefault(layer, error)
+
+    failures = Failures()
     with Scope(initialize_variables=False):
         saving_lib._load_state(
             model, Store(), None, "", visited_saveables=set(), failed_saveables=set(), error_msgs=failures

@@ -1,6 +1,7 @@
 """Configs of Keras models that come with a file: checked to name nothing but Keras' own layers, before one is built."""
 
 import inspect
+import math
 
 import keras
 
@@ -37,12 +38,16 @@ _CLASSES = {
     for name in names
 } | {(cls.__module__, cls.__name__): cls for cls in (Encoder, Decoder, KeepLargest)}
 _MODELS = {"keras.src.models.functional": "Functional", "keras.models": "Functional"}
+_COUNTED = {"keras.layers", *_MODELS, *(module for module, _ in _CLASSES if module.startswith("zoo."))}
 _OBJECT = {
     "module", "class_name", "config", "registered_name", "build_config", "compile_config", "name", "inbound_nodes",
     "shared_object_id",
 }  # fmt: skip
 _GRAPH = {"name", "trainable", "layers", "input_layers", "output_layers", "build_input_shape", "dtype"}
 _FACTS = {"unit_range", "trained_on"}
+# Far above what an autoencoder has. Keras takes some milliseconds for each layer and each call of one.
+_LAYERS_AND_CALLS = 500
+_NORMALIZED = 2**25
 
 
 def check(config: dict, where: str) -> None:
@@ -57,6 +62,21 @@ def check(config: dict, where: str) -> None:
     _check_keys(config, _GRAPH | _FACTS, where)
     for value in config.values():
         _check_value(value, where)
+    if (number := _layers_and_calls(config)) > _LAYERS_AND_CALLS:
+        raise ConfigError(
+            f"{where} contains {number:,} layers and calls of layers: at most {_LAYERS_AND_CALLS} are allowed."
+        )
+
+
+def _layers_and_calls(value):
+    """Number of calls in all graphs inside a config, plus that of the layers that stand in no graph."""
+    if isinstance(value, (list, tuple)):
+        return sum(map(_layers_and_calls, value))
+    if not isinstance(value, dict):
+        return 0
+    calls = value.get("inbound_nodes")
+    one = max(1, len(calls) if isinstance(calls, (list, tuple)) else 0) if value.get("module") in _COUNTED else 0
+    return one + sum(map(_layers_and_calls, value.values()))
 
 
 def _check_value(value, where):
@@ -96,6 +116,16 @@ def _check_object(described, where):
         _check_value(value, where)
     for key in ("build_config", "inbound_nodes"):
         _check_value(described.get(key), where)
+    if cls is keras.layers.Normalization:
+        _check_normalization(described.get("build_config"), where)
+
+
+def _check_normalization(build_config, where):
+    """This layer alone allocates when it is built, for the shape in its config if there is one."""
+    shape = build_config.get("input_shape") if isinstance(build_config, dict) else None
+    plain = isinstance(shape, (list, tuple)) and all(size is None or isinstance(size, int) for size in shape)
+    if not plain or math.prod(abs(size or 1) for size in shape) > _NORMALIZED:
+        raise _refused(where, "a Normalization layer without the shape that it was built for, or with an absurd one")
 
 
 def _check_keys(described, known, where):

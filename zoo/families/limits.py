@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import keras
-import numpy as np
 
 from zoo.autoencoder import Autoencoder
 from zoo.core.errors import ConfigError
@@ -14,38 +13,41 @@ from zoo.layers.sparsity import KeepLargest
 
 # Of a config: each far above what any model needs that one would save.
 _DEPTH, _VALUES, _ITEMS, _TEXT, _NUMBER = 100, 1_000_000, 500, 1_000, 2**63
-_LONG = ("'mean'", "'variance'")  # of a Normalization layer: a number for each value of a sample
+_LONG = ("mean", "variance")  # of a Normalization layer: a number for each value of a sample
 # QR decompositions by which orthogonal kernels are drawn: rows x columns^2 of all of them; ten seconds on one core.
 _ORTHOGONAL = 3e10
 
 
 def check(config: Any) -> None:
     """Raise `ConfigError` for a config of absurd size: nested too deeply, endless lists or texts, huge numbers."""
-    pending, values = [(config, "the config", 0)], 0
+    pending, values = [(config, "it", 0)], 0
     while pending:
         value, where, depth = pending.pop()
-        values += 1
-        if depth > _DEPTH or values > _VALUES:
-            raise ConfigError(
-                f"A config has at most {_VALUES:,} values, nested at most {_DEPTH} deep. This one has more, in {where}."
-            )
-        if isinstance(value, str):
-            problem = len(value) > _TEXT and f"a text of {len(value):,} characters: at most {_TEXT:,} are allowed"
-        elif isinstance(value, (int, float)):
-            problem = not -_NUMBER < value < _NUMBER and "a number that is infinite, NaN or above 2^63"
+        size = len(value) if isinstance(value, (str, dict, list, tuple)) else 1
+        numbers = not isinstance(value, (str, dict)) and all(map(_is_number, value if size > 1 else [value]))
+        values += size if numbers else 1
+        problem = ""
+        if depth > _DEPTH or values + len(pending) > _VALUES:
+            problem = f"more than {_VALUES:,} values, or is nested more than {_DEPTH} deep"
+        elif size > _ITEMS and not isinstance(value, str) and where not in _LONG:
+            problem = f"{size:,} entries: at most {_ITEMS} are allowed"
+        elif numbers:
+            if not all(-_NUMBER < number < _NUMBER for number in (value if size > 1 else [value])):
+                problem = "a number that is infinite, NaN or above 2^63"
+        elif isinstance(value, str):
+            problem = f"a text of {size:,} characters: at most {_TEXT:,} are allowed" if size > _TEXT else ""
         elif isinstance(value, (dict, list, tuple)):
-            inner = list(value.items()) if isinstance(value, dict) else [(where, item) for item in value]
-            problem = (
-                len(inner) > _ITEMS and where not in _LONG and f"{len(inner):,} entries: at most {_ITEMS} are allowed"
-            )
-            for key, item in inner:
-                if not isinstance(key, str) or len(key) > _TEXT:
-                    problem = "a key that is no text, or a very long one"
-                pending.append((item, f"{key!r}" if isinstance(value, dict) else where, depth + 1))
-        else:
-            problem = False
+            items = value.items() if isinstance(value, dict) else [(where, item) for item in value]
+            if not all(isinstance(key, str) and len(key) <= _TEXT for key, _ in items):
+                problem = "a key that is no text, or a very long one"
+            else:
+                pending += [(item, key, depth + 1) for key, item in items]
         if problem:
-            raise ConfigError(f"A config cannot be built: {where[:80]} has {problem}.")
+            raise ConfigError(f"The config of a model is refused: {where[:80]!r} has {problem}.")
+
+
+def _is_number(value):
+    return isinstance(value, (int, float))
 
 
 def check_memory(model: Autoencoder, limit: float | None) -> None:
@@ -55,7 +57,7 @@ def check_memory(model: Autoencoder, limit: float | None) -> None:
     """
     if limit is None:
         return
-    weights = sum(_size(variable.shape, variable.dtype) for variable in model.variables)
+    weights = sum(map(keras_internals.size_bytes, model.variables))
     activations = sum(_activations(model.encoder)) + sum(_activations(model.decoder))
     if weights + activations > limit:
         raise ConfigError(
@@ -74,12 +76,8 @@ def check_initial_values(variables: Iterable[keras.Variable]) -> None:
     if work > _ORTHOGONAL:
         raise ConfigError(
             "The config asks for orthogonal kernels so large that their initial values would take minutes to draw."
-            " Choose another initializer, or fewer units."
+            " Choose another initializer or fewer units, or pass memory_limit=None."
         )
-
-
-def _size(shape, dtype):
-    return math.prod(size or 1 for size in shape) * np.dtype(dtype).itemsize
 
 
 def _activations(model):
@@ -91,9 +89,10 @@ def _activations(model):
         if isinstance(layer, keras.Model):
             yield from _activations(layer)
         for tensor in node.output_tensors:
-            yield _size(tensor.shape[1:], tensor.dtype)
+            size = keras_internals.size_bytes(tensor)
             if isinstance(layer, KeepLargest):
-                yield layer.k * _size(tensor.shape[1:], tensor.dtype)
-            elif isinstance(layer, keras.layers.MultiHeadAttention):
-                queries, keys = (math.prod(size or 1 for size in x.shape[1:-1]) for x in node.input_tensors[:2])
-                yield layer.num_heads * _size((queries, keys), tensor.dtype)
+                size *= 1 + layer.k
+            yield size
+        if isinstance(layer, keras.layers.MultiHeadAttention):
+            queries, keys = (math.prod(size or 1 for size in x.shape[1:-1]) for x in node.input_tensors[:2])
+            yield 4 * layer.num_heads * queries * keys

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from zoo.core.errors import ConfigError, ZooError, unknown_name
+from zoo.core.errors import ConfigError, ZooError, reason, unknown_name
 
 if TYPE_CHECKING:
     from zoo.autoencoder import Autoencoder
@@ -56,7 +56,7 @@ def from_config(config: dict[str, Any], *, memory_limit: float | None = MEMORY_L
         config: dict, ``{"family": name, **arguments}`` as `Autoencoder.get_config` returns it and ``config.json``
             stores it; backbones are configs themselves.
         memory_limit: largest number of bytes of the weights and of the activations of one sample, known before any
-            memory is allocated; None for no limit.
+            memory is allocated; None for no limits of size at all.
 
     Returns:
         Autoencoder.
@@ -75,7 +75,8 @@ def from_config(config: dict[str, Any], *, memory_limit: float | None = MEMORY_L
 
     model, variables = without_values(config, memory_limit=memory_limit)
     if variables:
-        limits.check_initial_values(variables)
+        if memory_limit is not None:
+            limits.check_initial_values(variables)
         with _as_config_errors(config):
             keras_internals.initialize(variables)
     return model
@@ -95,7 +96,7 @@ def without_values(config: dict[str, Any], *, memory_limit: float | None) -> "tu
         return _built(config), []
     with contextlib.ExitStack() as scopes:
         variables = []
-        if _is_built_in(config):
+        if not _is_foreign(config):
             scopes.enter_context(_as_config_errors(config))
             variables = scopes.enter_context(keras_internals.deferred_values())
         model = _built(config)
@@ -122,17 +123,19 @@ def _built(config):
     return _BUILDERS[name](**arguments)
 
 
-def _is_built_in(config):
-    """Whether a config names no family, corruption or sparsity but the zoo's own."""
+def _is_foreign(config):
+    """Whether a config has a family, corruption or sparsity of the user's own, or a model in place of a config."""
     from zoo.layers import corruption, sparsity
 
-    if not isinstance(config, dict) or not isinstance(config.get("family"), str) or config["family"] not in _MODULES:
-        return False
+    if not isinstance(config, dict):
+        return config is not None and not isinstance(config, (str, int, float, list))
+    if isinstance(name := config.get("family"), str) and name in _BUILDERS and name not in _MODULES:
+        return True
     for key, kind in (("corruption", corruption.Corruption), ("sparsity", sparsity.Sparsity)):
         several = config.get(key) if isinstance(config.get(key), (list, tuple)) else [config.get(key)]
-        if not all(one is None or kind.is_built_in(one) for one in several):
-            return False
-    return config.get("backbone") is None or _is_built_in(config["backbone"])
+        if any(map(kind.is_foreign, several)):
+            return True
+    return _is_foreign(config.get("backbone"))
 
 
 @contextlib.contextmanager
@@ -143,5 +146,5 @@ def _as_config_errors(config):
     except ZooError:
         raise
     except Exception as error:
-        family, reason = config.get("family"), f"{type(error).__name__}: {error}".strip().splitlines()[0][:300]
-        raise ConfigError(f"The config of family {family!r} describes no model: {reason}") from error
+        family = config.get("family") if isinstance(config, dict) else None
+        raise ConfigError(f"The config of family {family!r} describes no model: {reason(error)}") from error

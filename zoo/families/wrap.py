@@ -88,10 +88,7 @@ def wrapped(
     for name_of_part, part in (("encoder", encoder), ("decoder", decoder)):
         builtin_layers.check(part, f"The {name_of_part}'s config")
     config = {"encoder": encoder, "decoder": decoder, "corruption": corruption, "sparsity": sparsity, "name": name}
-    try:
-        return Autoencoder.from_config({"family": "wrapped", **config})
-    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise ConfigError(f"The configs of encoder and decoder describe no model: {error}") from error
+    return Autoencoder.from_config({"family": "wrapped", **config})
 
 
 registry.register(wrapped)

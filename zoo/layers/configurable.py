@@ -98,10 +98,10 @@ class Configurable(metaclass=_Checked):
         return next(base for base in cls.__mro__ if Configurable in base.__bases__).__name__.lower()
 
     @classmethod
-    def is_built_in(cls, description: Any) -> bool:
-        """Whether a dictionary names a class of the zoo itself, rather than one of the user's own."""
-        name = description.get("type") if isinstance(description, dict) else None
-        return isinstance(name, str) and name in cls._types and cls._types[name].__module__.startswith("zoo.")
+    def is_foreign(cls, description: Any) -> bool:
+        """Whether a dictionary names a class that is not the zoo's own, or is an object of one."""
+        name = description.get("type") if isinstance(description, dict) else type(description).__name__
+        return isinstance(name, str) and name in cls._types and not cls._types[name].__module__.startswith("zoo.")
 
     @classmethod
     def argument_names(cls) -> list[str]:
@@ -138,7 +138,7 @@ class Configurable(metaclass=_Checked):
             )
         arguments = dict(description)
         name = arguments.pop("type")
-        if name not in types:
+        if not isinstance(name, str) or name not in types:
             raise unknown_name(
                 f"{kind} type", name, types, hint="The module of one of your own must be imported first."
             )
