@@ -287,6 +287,7 @@ class TestFolders:
                 DataError, match="is a link that leads out of its folder, to '.*store.*follow_links=True"
             ):
                 call()
+        assert len(list(Samples(folder, SHAPE, follow_links=True))) == 3
         source = zoo.data.load(folder, follow_links=True)
         assert (len(source), source.class_names) == (2, ("a", "b") if is_folder else ("a",))
         assert len(zoo.data.load(folder, shape=SHAPE, stream=True, follow_links=True)) == 2
