@@ -287,6 +287,7 @@ class TestFolders:
                 DataError, match="is a link that leads out of its folder, to '.*store.*follow_links=True"
             ):
                 call()
+        assert len(list(Samples(folder, SHAPE, follow_links=True))) == 3
         source = zoo.data.load(folder, follow_links=True)
         assert (len(source), source.class_names) == (2, ("a", "b") if is_folder else ("a",))
         assert len(zoo.data.load(folder, shape=SHAPE, stream=True, follow_links=True)) == 2
@@ -390,7 +391,9 @@ class TestFolders:
         for name in names:
             (folder / "train" / "a" / name).write_bytes(_encoded(SMALL))
         assert len(zoo.data.load(folder)) == 7
-        assert {name.split("/")[-1] for name, _ in Samples(folder, SHAPE)} == {"0.png", *names}
+        assert {name.split("/")[-1] for name, _ in Samples(folder, SHAPE)} == {"0.png", r"\xff\xfe.png", *names} - {
+            "\udcff\udcfe.png"
+        }
         for name in names:
             (folder / "train" / "a" / name).write_bytes(b"")
             with pytest.raises(DataError) as caught:
@@ -492,3 +495,28 @@ class TestArrays:
             with pytest.raises(DataError, match="a.npz' is not a plain NumPy file: .*decompression bomb"):
                 call(tmp_path / "a.npz")
         assert time.monotonic() - begin < 2
+
+
+def test_the_command_says_one_thing_of_a_damaged_picture(tmp_path):
+    """Pillow's own warnings, here of a damaged EXIF entry, are not shown next to what zoo says."""
+    exif = Image.Exif()
+    exif[0x10F] = "a text of some length"
+    content = bytearray(_encoded(SMALL, "jpeg", exif=exif))
+    at = content.index(b"\1\x0f" if b"MM\0*" in content else b"\x0f\1")
+    struct.pack_into(">I" if b"MM\0*" in content else "<I", content, at + 4, 60_000)
+    (tmp_path / "0.png").write_bytes(content)
+    with pytest.warns(UserWarning, match="Tag data larger than file"):
+        images.read_image(bytes(content), "it")
+    (tmp_path / "1.png").write_bytes(b"")
+    code = f"""
+import sys, zoo.cli, zoo.lite
+class Model: input_shape, encode = (8, 8, 1), lambda self, batch: batch
+zoo.lite.load = lambda *args, **options: Model()
+sys.argv = ["zoo", "encode", "x.tflite", {str(tmp_path)!r}, "-o", {str(tmp_path / "codes.npy")!r}]
+zoo.cli.main()
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr.splitlines() == [
+        f"Error: '{tmp_path}/1.png' is not an image that can be read (ValueError: an empty file). Remove or replace it."
+    ]

@@ -31,6 +31,7 @@ class Commands(click.Group):
         prepare_streams()
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
+            warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged pictures, which are read or are errors
             sys.exit(self._code(*arguments, **options))
 
     def _run(self, *arguments, **options):

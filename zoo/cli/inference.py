@@ -27,6 +27,10 @@ _trust = click.option(
     help="Of a file: sealed as zoo.export writes it, or unsealed from elsewhere.",
 )
 
+_follow_links = click.option(
+    "--follow-links", is_flag=True, help="Follow links inside a folder that lead out of it, if you trust it."
+)
+
 
 @click.command()
 @_model
@@ -35,7 +39,8 @@ _trust = click.option(
 @_split
 @_threads
 @_trust
-def encode(model, data, output, split, threads, trust):
+@_follow_links
+def encode(model, data, output, split, threads, trust, follow_links):
     """Write the latent features of DATA to a .npy file.
 
     MODEL is a pretrained model, or a FILE.tflite or FILE.onnx that zoo.export wrote, which runs without TensorFlow.
@@ -45,7 +50,7 @@ def encode(model, data, output, split, threads, trust):
     import numpy as np
 
     with output_file(output) as file:
-        opened, samples = _open(model, data, split, threads, trust)
+        opened, samples = _open(model, data, split, threads, trust, follow_links)
         latent = np.concatenate([opened.encode(batch) for _, batch in _with_progress(samples, "encode")])
         np.save(file, latent)
     click.echo(f"Wrote {output}: {latent.dtype} {latent.shape}, latent features of {samples.title}.")
@@ -60,14 +65,15 @@ def encode(model, data, output, split, threads, trust):
 @_split
 @_threads
 @_trust
-def score(model, data, threshold, split, threads, trust):
+@_follow_links
+def score(model, data, threshold, split, threads, trust, follow_links):
     """Print the anomaly score of every sample of DATA as CSV: sample, score and, with a threshold, anomaly (0 or 1).
 
     MODEL and DATA are as for zoo encode; a sample is named by its path in the folder, or by its number.
     """
     import csv
 
-    opened, samples = _open(model, data, split, threads, trust)
+    opened, samples = _open(model, data, split, threads, trust, follow_links)
     score_of = getattr(opened, "score", None) or opened.reconstruction_error
     threshold = getattr(opened, "threshold", None) if threshold is None else threshold
     writer = csv.writer(sys.stdout, lineterminator="\n")
@@ -80,7 +86,7 @@ def score(model, data, threshold, split, threads, trust):
             writer.writerow([shown(name), f"{value:.9g}", *anomaly])
 
 
-def _open(model, data, split, threads, trust):
+def _open(model, data, split, threads, trust, follow_links):
     """A pretrained model, or an exported file, which needs no TensorFlow; and the samples that it shall run on."""
     from zoo.data.samples import Samples
 
@@ -90,7 +96,7 @@ def _open(model, data, split, threads, trust):
     else:
         load_tensorflow()
         opened = zoo.load(model)
-    return opened, Samples(data, opened.input_shape, getattr(opened, "dtype", "float32"), split)
+    return opened, Samples(data, opened.input_shape, getattr(opened, "dtype", "float32"), split, follow_links)
 
 
 def _with_progress(samples, title):

@@ -58,7 +58,7 @@ class _Links:
         if not self._follow and not is_inside:
             raise DataError(
                 f"{path!r} is a link that leads out of its folder, to {target!r}. If you trust it, pass"
-                " follow_links=True to zoo.data.load; otherwise replace it by a copy of the file or folder."
+                " follow_links=True (zoo encode --follow-links); otherwise replace it by a copy of the file or folder."
             )
         if not is_folder:
             return True
@@ -70,7 +70,7 @@ class _Links:
         if not self._follow and identity in self._reached:
             raise DataError(
                 f"{path!r} is one of several links to the folder {target!r}. If that is meant, pass follow_links=True"
-                " to zoo.data.load; otherwise remove it."
+                " (zoo encode --follow-links); otherwise remove it."
             )
         self._reached.add(identity)
         return True

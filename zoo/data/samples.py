@@ -17,6 +17,7 @@ class Samples:
         shape: shape of one sample.
         dtype: numpy.dtype to give: uint8 pixels, or float32, for which 8-bit pixels are divided by 255.
         split: "train", "test" or "all": of a dataset ("test" by default), or the subfolder of a folder to take.
+        follow_links: as of `zoo.data.load`.
 
     Attributes:
         title: what to call them.
@@ -26,19 +27,20 @@ class Samples:
         DataError: images for a model that takes none, a file that is no image; arrays that are not numeric.
     """
 
-    def __init__(self, data, shape, dtype=np.float32, split=None):
+    def __init__(self, data, shape, dtype=np.float32, split=None, follow_links=False):
         self._shape, self._dtype = tuple(shape), np.dtype(dtype)
         path = reading.expanded(data)
         self._files = self._source = None
         self.title = str(data)
         if reading.kind(path) == "a folder":
-            self._files = all_images(path if split in (None, "all") else path / split)
+            self._files = all_images(path if split in (None, "all") else path / split, follow_links)
         elif path.suffix.lower() in SUFFIXES:
             self._files = image_file(path)
         else:
             from zoo.data import load
 
-            self._source = load(data, split or "test", shape=self._shape if len(shape) == 3 else None)
+            shape = self._shape if len(self._shape) == 3 else None
+            self._source = load(data, split or "test", shape=shape, follow_links=follow_links)
             self.title = f"{self._source.name} ({self._source.split})"
         if self._files and (len(shape) != 3 or shape[-1] not in (1, 3)):
             raise DataError(
@@ -51,7 +53,8 @@ class Samples:
 
     def __iter__(self):
         if self._files:
-            names, samples = self._files.names, (image for image, _ in self._files.examples(self._shape))
+            names = map(_printable, self._files.names)
+            samples = (image for image, _ in self._files.examples(self._shape))
         else:
             names, samples = map(str, range(len(self))), self._source.images
         return ((name, self._as_dtype(sample)) for name, sample in zip(names, samples, strict=True))
@@ -74,3 +77,8 @@ class Samples:
         if self._dtype == np.uint8:
             raise DataError(f"This file takes raw pixels: expected samples of dtype uint8. Received {sample.dtype}.")
         return sample.astype("float32") / np.float32(255 if sample.dtype == np.uint8 else 1)
+
+
+def _printable(name):
+    """A file's name as text that every output takes: bytes that are not UTF-8 become escapes such as \\xff."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
