@@ -1,6 +1,9 @@
+import os
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -101,15 +104,77 @@ def test_errors_of_loading(exported, tmp_path):
         ("cut.tflite", whole[: len(whole) // 2]),
     ):
         (tmp_path / name).write_bytes(content)
-        damage = (
-            "is not what its seal says" if name.startswith("cut") else "carries no seal: it was exported by an older"
-        )
+        damage = "is not what its seal says" if name == "cut.tflite" else "carries no seal: it was exported by an older"
         with pytest.raises(ExportError, match=damage):
             zoo.lite.load(tmp_path / name)
         with pytest.raises(ExportError, match="is not a model that its runtime can load"):
             zoo.lite.load(tmp_path / name, trust="unsealed")
     with pytest.raises(ConfigError, match="threads must be a whole number of at least 1. Received: threads=0"):
         zoo.lite.load(exported / "whole" / "model.tflite", threads=0)
+
+
+@pytest.mark.parametrize("file", ["whole/model.tflite", "whole/model.onnx", "batches/model.tflite"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_eight_threads_have_one_model(exported, mnist_like, file, threads):
+    """Each with its own samples and its own verb, all at once, many times: nobody gets another's numbers."""
+    lite = zoo.lite.load(exported / file, threads=threads)
+    verbs = [name for name in lite.signatures if name != "decode"] * 8
+    samples = [mnist_like[start : start + 9] for start in range(0, 72, 9)]
+    expected = [getattr(lite, verb)(x) for verb, x in zip(verbs, samples, strict=False)]
+    ready = threading.Barrier(8)
+
+    def run(number):
+        ready.wait()
+        for _ in range(40):
+            outputs = getattr(lite, verbs[number])(samples[number])
+            np.testing.assert_allclose(outputs, expected[number], rtol=0, atol=1e-6)
+        return number
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(run, range(8))) == list(range(8))
+
+
+_FORKING = """
+import os, sys, threading, time, numpy, zoo
+path, threads = sys.argv[1], int(sys.argv[2])
+if threads:
+    model = zoo.lite.load(path, threads=threads)
+    x = numpy.load(sys.argv[3])
+    expected = model.encode(x)
+    busy = threading.Thread(target=lambda: [model.encode(x) for _ in range(10**9)], daemon=True)
+    busy.start()  # so that the lock, where there is one, is held at the moment of the fork
+else:
+    import zoo.lite
+for number in range(6):
+    child = os.fork()
+    if not child:
+        if not threads:
+            model = zoo.lite.load(path)
+            model(numpy.zeros((1, *model.input_shape), "float32"))
+        elif number % 2:
+            assert numpy.array_equal(model.encode(x), expected)
+        sys.exit(7)  # with everything that Python and the runtimes do at the end
+    for _ in range(200):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            break
+        time.sleep(0.05)
+    assert done, "it hangs"
+    assert os.waitstatus_to_exitcode(status) == 7, os.waitstatus_to_exitcode(status)
+print("sound", flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system forks no processes")
+@pytest.mark.parametrize("file", ["model.tflite", "model.onnx"])
+@pytest.mark.parametrize("threads", [0, 1, 4])
+def test_fork(exported, mnist_like, tmp_path, file, threads):
+    """After the import, and after loading, in the middle of another thread's call; the child computes, or just ends."""
+    np.save(tmp_path / "x.npy", mnist_like[:20])
+    command = [sys.executable, "-c", _FORKING, exported / "whole" / file, str(threads), tmp_path / "x.npy"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    assert (done.stdout.strip(), done.returncode) == ("sound", 0), done.stderr
 
 
 @pytest.mark.parametrize("file", ["model.tflite", "model.onnx"])

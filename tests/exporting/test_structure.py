@@ -285,7 +285,7 @@ class TestMetadata:
             (('"threshold": 0.5', '"threshold": -.5'), "not valid JSON"),
             (('"threshold": 0.5', '"threshold": -1 '), "threshold in its metadata must be float >= 0.0. Received: -1"),
             (('"threshold": 0.5', '"threshold": NaN'), "not valid JSON"),
-            (('"threshold": 0.5,', '"threshold":1e999,'), "not valid JSON"),
+            (('"threshold": 0.5, "seal"', '"threshold":1e999,"seal"'), "not valid JSON"),
             (
                 ('"threshold": 0.5', '"threshold":true'),
                 r"must be float \| None. Received: True",

@@ -72,7 +72,9 @@ def _value(value, kind, key, where):
         if typing.get_origin(kind) is dict and isinstance(value, dict):
             for name, item in value.items():  # the one that does not fit raises with its name
                 _value(item, typing.get_args(kind)[1], f"{key}.{name}", where)
-        if typing.get_origin(kind) is Literal and isinstance(value, str):
+        if typing.get_origin(kind) is Literal and all(
+            isinstance(name, str) for name in (value, *typing.get_args(kind))
+        ):
             raise unknown_name(key, value, typing.get_args(kind)) from None
         problem, _, place = str(error).partition(" - at `$")
         expected = _choices(kind) or _in_python(problem)
