@@ -49,7 +49,7 @@ def test_carries_every_set_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert wheel.name.startswith("autoencoder_zoo-")
     for name in zoo.list_pretrained():
-        for file in ("recipe.toml", "config.json", "metadata.json", "model.weights.h5", "README.md"):
+        for file in ("recipe.toml", "config.json", "metadata.json", "model.weights.h5", "manifest.json", "README.md"):
             assert f"zoo/pretrained/{name}/{file}" in names
     assert not [n for n in names if n.startswith(("tests/", "scripts/", "build/")) or "/.checkpoint/" in n]
 

@@ -15,13 +15,13 @@ _SUBSTITUTES = {"×": "x", "÷": "/", "±": "+-", "–": "-", "…": "...", "≤
 
 
 def printable(text: str) -> str:
-    """`text` without control characters, which could steer a terminal, and without what cannot be encoded.
+    r"""`text` without control characters, which could steer a terminal, and without what cannot be encoded.
 
     Example:
         >>> printable("a\x1b[2Jb\udcff")
-        'a\\x1b[2Jb\\udcff'
+        'a\\x1b[2Jb\\xff'
     """
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+    return "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in text)
 
 
 def one_line(text: str) -> str:
@@ -29,9 +29,15 @@ def one_line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
+def _escaped(character):
+    if "\udc80" <= character <= "\udcff":  # stands for a byte of a file name that is no UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
+
+
 def _substitute(error):
     text = error.object[error.start : error.end]
-    return "".join(_SUBSTITUTES.get(c, c.encode("unicode_escape").decode()) for c in text), error.end
+    return "".join(_SUBSTITUTES.get(c) or _escaped(c) for c in text), error.end
 
 
 codecs.register_error("zoo.substitute", _substitute)

@@ -108,7 +108,7 @@ def open_dataset(name, split):
         builder = tfds.builder(name)
         features = builder.info.features
     except (tfds.core.DatasetNotFoundError, ValueError):  # ValueError: not a name at all, such as one with hyphens
-        raise unknown_name("dataset", name, ["digits", *tfds.list_builders()]) from None
+        raise unknown_name("dataset", name, ["digits", *tfds.list_builders(with_community_datasets=False)]) from None
     except Exception as error:  # of many kinds for damaged files
         raise DataError(f"Dataset {name!r} is damaged ({type(error).__name__}): prepare or copy it again.") from error
     if "image" not in features or len(features["image"].shape) != 3:
