@@ -53,6 +53,7 @@ setup(
             "py-minisign>=0.21,<1",
         ],
         "signing": ["py-minisign>=0.21,<1"],  # zoo seal --secret-key, zoo verify --public-key
+        "fuzz": ["atheris>=3,<4"],  # scripts/fuzz.py
         "bench": ["torch>=2.4", "pythae>=0.1.2"],  # competitors of `zoo benchmark train`
     },
     classifiers=[

@@ -5,7 +5,7 @@ import json
 import pathlib
 import queue
 
-from hostile import victims
+from hostile import kills, victims
 from hostile.worker import Worker
 
 RESULTS, VICTIMS, LOGS = "results.jsonl", "victims", "logs"
@@ -73,6 +73,16 @@ def run(state, cases, seed, *, workers=2, report=lambda result: None):
             report(result)
         for future in working:
             future.result()
+
+
+def run_kills(state, seed, *, report=lambda result: None):
+    """Kill the writers that were not killed yet, one after the other, as `run` does cases."""
+    done = known(state, seed)
+    with open(state / RESULTS, "a", encoding="utf-8") as file:
+        for result in kills.campaign(state / "kills", seed, done):
+            file.write(json.dumps({**result, "seed": seed}) + "\n")
+            file.flush()
+            report(result)
 
 
 def alone(state, case, seed):

@@ -10,7 +10,7 @@ ROWS = {
     "foreign exception": (1, lambda place: {}["key"]),
     "touched outside": (1, lambda place: (place / "canary" / "secret.txt").read_text()),
     "wrote on read": (1, lambda place: (place / "data" / "file").write_text("other text")),
-    "memory": (1, lambda place: len(b"x" * 1_500_000_000)),
+    "memory": (1, lambda place: len(b"x" * 1_100_000_000)),
     "crash": (1, lambda place: os.abort()),
     "hang": (1, lambda place: time.sleep(600)),
 }

@@ -128,6 +128,17 @@ def _nested(value, rng):
     return head * depth + json.dumps(value) + tail * depth, f"{depth} levels of {key!r}"
 
 
+def _digit(value, rng):
+    """One digit becomes another one: the text keeps its length, and is as valid as before."""
+    text = json.dumps(value, indent=2)
+    places = [i for i, character in enumerate(text) if character.isdigit()]
+    if not places:
+        return _neighbour(value, rng)
+    place = rng.choice(places)
+    digit = rng.choice([d for d in "123456789" if d != text[place]])
+    return f"{text[:place]}{digit}{text[place + 1 :]}\n", f"digit at {place}"
+
+
 def _encoded(value, rng):
     text = json.dumps(value, indent=2)
     name, content = rng.choice(
@@ -146,7 +157,7 @@ def _encoded(value, rng):
     return content, name
 
 
-_MUTATIONS = {_extreme: 5, _neighbour: 6, _swapped: 1, _duplicate: 1, _nested: 1, _encoded: 1}
+_MUTATIONS = {_extreme: 5, _neighbour: 6, _digit: 4, _swapped: 1, _duplicate: 1, _nested: 1, _encoded: 1}
 
 
 def mutated(data: bytes, rng) -> tuple[bytes, str]:

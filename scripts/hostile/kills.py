@@ -18,6 +18,8 @@ import numpy as np
 WRITERS = ("save", "export", "train")
 EARLIER, NEW = "the earlier result", "the new result"
 NEITHER, LEFT = "neither result", "left behind"
+_WAYS = ("killed at any moment", "killed before every step", "on a full disk")
+_RESUMED = ".checkpoint"  # from which a training goes on
 _STEPS = ("rename", "replace", "unlink", "remove", "rmdir", "mkdir", "link", "symlink")
 _SAMPLE = np.random.default_rng(0).random((2, 8, 8, 1), "float32")
 _RECIPE = """
@@ -189,8 +191,9 @@ class Killing:
                 return NEITHER, f"{how}, {killed}: {self._error(folder)}; {sorted(_names(folder))}"
             if isinstance(killed, Exception):
                 _check_refusal(killed)
-                if self.earlier and _names(folder) != _names(self._before):
-                    return LEFT, f"{how}: {sorted(_names(folder) - _names(self._before))}"
+                left = {name for name in _names(folder) - _names(self._before) if not name.startswith(_RESUMED)}
+                if left:
+                    return LEFT, f"{how}: {sorted(left)}"
             _check(write(self.writer, folder))
             if self._state(folder) != NEW:
                 return NEITHER, f"{how}, then run again: {self._error(folder)}"
@@ -254,31 +257,44 @@ def moments(seconds, count, rng):
     return [seconds * (i + rng.random()) / count for i in range(count)]
 
 
-def campaign(place, seed, count=20, report=print):
-    """Kill every writer at `count` moments and at each of its steps; yields results like those of `trial.run`."""
+def rows():
+    """The rows of the table."""
+    return [f"`zoo.{writer}`, {way}" for writer in WRITERS for way in _WAYS]
+
+
+def campaign(place, seed, done=(), count=20):
+    """Kill every writer at `count` moments, half of them over an earlier result and half of them into an empty folder,
+    and at each of its steps; yields results like those of other cases.
+
+    Args:
+        place: folder to work in.
+        seed: of the moments.
+        done: names of cases to leave out.
+        count: moments.
+    """
     for writer in WRITERS:
         for earlier in (True, False):
+            name = f"kills/{writer}-{'again' if earlier else 'first'}"
+            if f"{name}-end" in done:
+                continue
             folder = place / f"{writer}-{earlier}"
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             killing = Killing(writer, folder, earlier)
             rng = random.Random(f"{seed} {writer} {earlier}")
-            ways = [("at any moment", {"seconds": s}) for s in moments(killing.seconds, count, rng)]
-            ways += [("at every step", {"step": step}) for step in range(1, killing.steps + 1)]
-            ways += [("with a full disk", {"largest": int(2**power)}) for power in range(4, 20, 2)]
-            for number, (name, how) in enumerate(ways):
-                begin = time.perf_counter()
+            ways = [(_WAYS[0], {"seconds": moment}) for moment in moments(killing.seconds, count // 2, rng)]
+            ways += [(_WAYS[1], {"step": step}) for step in range(1, killing.steps + 1)]
+            ways += [(_WAYS[2], {"largest": 2**power}) for power in (4, 8, 12, 15, 18)]
+            for number, (way, how) in enumerate(ways):
+                case = f"{name}-{number if number < len(ways) - 1 else 'end'}"
+                if case in done:
+                    continue
                 try:
                     outcome, message = killing.kill(**how)
                 except Exception as error:
                     outcome, message = "foreign exception", f"{type(error).__name__}: {error}"
-                yield {
-                    "case": f"kills/{writer}-{'again' if earlier else 'first'}-{number}",
-                    "row": f"`zoo.{writer}`, {name}",
-                    "detail": f"{how}, {'over an earlier result' if earlier else 'into an empty folder'}",
-                    "outcome": outcome,
-                    "message": message,
-                    "seconds": round(time.perf_counter() - begin, 3),
-                }
+                about = f"{how}, {'over an earlier result' if earlier else 'into an empty folder'}"
+                row = f"`zoo.{writer}`, {way}"
+                yield {"case": case, "row": row, "detail": about, "outcome": outcome, "message": message[:300]}
             with contextlib.suppress(OSError):
                 shutil.rmtree(folder)

@@ -7,6 +7,7 @@ import re
 from zoo.catalog.card import METADATA, WEIGHTS
 
 MANIFEST = "manifest.json"
+_LARGEST = 1e8  # bytes of a file that is sealed
 
 
 def seal_folder(folder):
@@ -41,7 +42,7 @@ def _stated(content):
 
 
 def _is_file(path):
-    return path.is_file() and not path.is_symlink()
+    return path.is_file() and not path.is_symlink() and path.stat().st_size < _LARGEST
 
 
 def _size_and_digest(path):

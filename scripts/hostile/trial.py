@@ -18,6 +18,8 @@ FAULTS = (
     "wrote on read",
     "memory",
     "not prepared",
+    "neither result",
+    "left behind",
 )
 GOOD = ("refused", "same numbers", "another model", "read")
 OUTCOMES = (*GOOD, *FAULTS)

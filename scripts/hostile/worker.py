@@ -44,7 +44,7 @@ class Worker:
             result = self._answer(PREPARING)
             if isinstance(result, str):
                 known["detail"] = result
-                result = self._answer(self._seconds + 1)
+                result = self._answer(3 * self._seconds)  # the folder is looked at before and after, too
         except TimeoutError as error:
             self.close()
             outcome = "hang" if "detail" in known else "not prepared"

@@ -13,7 +13,7 @@ import zoo
 from tests.base import resealed
 from zoo.catalog.seal import seal, verify
 from zoo.cli import main
-from zoo.core.errors import DataNotFoundError, IntegrityError, OutputError, UnknownNameError
+from zoo.core.errors import DataError, DataNotFoundError, ExportError, IntegrityError, OutputError, UnknownNameError
 
 FILES = ["README.md", "config.json", "golden.npz", "metadata.json", "model.weights.h5"]
 
@@ -145,6 +145,29 @@ def test_sealing_refuses_what_does_not_belong_together(saved):
             seal(saved)
     with pytest.raises(DataNotFoundError, match="No such directory"):
         seal(saved / "absent")
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "a/b", "..", "\x1b[2J", "a\\b", ""])
+def test_a_name_is_no_path(saved, name):
+    """Files are written under it: exported/NAME, NAME.png."""
+    metadata = json.loads((saved / "metadata.json").read_text())
+    (saved / "metadata.json").write_text(json.dumps({**metadata, "name": name}))
+    resealed(saved)
+    with pytest.raises(IntegrityError, match="name in metadata.json must be str"):
+        zoo.load(saved)
+
+
+def test_a_dataset_that_a_card_names_is_not_read_from_a_path(saved, tmp_path):
+    np.save(tmp_path / "secret.npy", np.zeros((4, 8, 8, 1), "uint8"))
+    zoo.save(zoo.load(saved), saved, dataset={"name": str(tmp_path / "secret.npy")})
+    model = zoo.load(saved)
+    assert zoo.card(saved).dataset.to_load is None
+    with pytest.raises(ExportError, match="calibration"):
+        zoo.export(model, tmp_path / "exported", "tflite", quantization="int8")
+    with pytest.raises(DataError, match="No dataset to evaluate on: pass dataset="):
+        zoo.evaluate(saved)
+    zoo.save(model, saved, dataset={"name": "mnist+digits"})
+    assert zoo.card(saved).dataset.to_load == "mnist+digits"
 
 
 def test_saving_again_leaves_nothing_of_the_earlier_model(saved):

@@ -80,6 +80,8 @@ def test_names_that_do_not(tmp_path):
     names = ["..a/b..", "a/...", "x\n\x1b[2J", "ab:c", "ﬁ\u202e.png", "con"]
     with archives.opened(_zip(tmp_path / "a.zip", dict.fromkeys(names, b"1"))) as archive:
         assert archive.namelist() == names
+    with archives.opened(_zip(tmp_path / "empty.zip", {})) as archive:
+        assert archive.namelist() == []
 
 
 def _null(path):

@@ -21,6 +21,7 @@ class Outer:
     count: Count | None = None
     mode: Literal["constant", "cosine"] = "constant"
     compiled: bool | Literal["auto"] = "auto"
+    format: Literal[1] = 1
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
@@ -44,6 +45,7 @@ def test_nested_values_are_typed():
         ({"count": 2.0}, "count in it must be int | None. Received: 2.0."),
         ({"compiled": "no"}, "compiled in it must be bool or 'auto'. Received: 'no'."),
         ({"compiled": 1}, "compiled in it must be bool or 'auto'. Received: 1."),
+        ({"format": "1"}, "format in it must be 1. Received: '1'."),
         ({"mode": 3}, "mode in it must be 'constant' or 'cosine'. Received: 3."),
         ({"metrics": {"mse": 1.0, "bce": "x"}}, "metrics.bce in it must be float. Received: 'x'."),
         ({"metrics": [1.0]}, "metrics in it must be dict. Received: [1.0]."),

@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 
+import keras
 import numpy as np
 import pytest
 
 import zoo
-from zoo.core.errors import ConfigError, TrainingError
+from zoo.core.errors import ConfigError, OutputError, TrainingError
 from zoo.recipes import checkpoint
 
 RECIPE = """
@@ -231,6 +233,116 @@ class TestDamage:
         )
         with pytest.raises(ConfigError, match=message):
             zoo.train(recipe, tmp_path / "out", verbose=0)
+
+
+def _header(**changes):
+    header = {"recipe": {"a": 1}, "epoch": 3, "step": 0, "callbacks": []} | changes
+    return {"header": np.array(json.dumps(header))}
+
+
+class TestOfOthers:
+    """Checkpoints that somebody else put there: passed over, or refused; never followed, never obeyed."""
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        folder = tmp_path / "out" / ".checkpoint"
+        folder.mkdir(parents=True)
+        return folder
+
+    @staticmethod
+    def _bomb(path):
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+            file.writestr("header.npy", bytes(2**28 + 1))
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            os.mkfifo,
+            lambda path: path.mkdir(),
+            lambda path: path.symlink_to("/dev/zero"),
+            lambda path: path.symlink_to(path.name),
+            lambda path: (np.savez(path.parent / "other.npz", **_header()), path.symlink_to("other.npz")),
+            lambda path: TestOfOthers._bomb(path),
+            lambda path: path.write_bytes(b"hello"),
+            lambda path: np.savez(path, header=np.array([{}], object)),
+            lambda path: np.savez(path, header=np.array("[" * 100_000)),
+            lambda path: np.savez(path, header=np.array("[]")),
+            lambda path: np.savez(path, header=np.array("{}")),
+            lambda path: np.savez(path, **_header(epoch=-1)),
+            lambda path: np.savez(path, **_header(epoch="3")),
+            lambda path: np.savez(path, **_header(recipe=[])),
+            lambda path: np.savez(path, **_header(callbacks=[{"numbers": 3, "lists": {}}])),
+            lambda path: np.savez(path, **_header(callbacks=[{"numbers": {}, "lists": {"a": -1}}])),
+            lambda path: np.savez(path, other=np.zeros(3)),
+        ],
+    )
+    def test_passed_over(self, folder, make):
+        np.savez(folder / "checkpoint-000001-000000000.npz", **_header(epoch=1))
+        make(folder / "checkpoint-000003-000000000.npz")
+        begin = time.monotonic()
+        with pytest.warns(UserWarning, match=r"checkpoint-000003-000000000.npz' is damaged \(\w+\) and is passed over"):
+            found = checkpoint.Checkpoint(folder, {"a": 1})
+        assert time.monotonic() - begin < 5
+        assert found.epoch == 1
+
+    def test_damaged_ones_do_not_displace_those_that_are_written(self, recipe, tmp_path, often, monkeypatch):
+        folder = tmp_path / "parts" / ".checkpoint"
+        folder.mkdir(parents=True)
+        for number in (8, 9):
+            (folder / f"checkpoint-00000{number}-000000000.npz").write_bytes(b"hello")
+        with monkeypatch.context() as patch, pytest.warns(UserWarning, match="passed over"):
+            saves = _stop_after(patch, 3, _interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                zoo.train(recipe, tmp_path / "parts", verbose=0)
+        names = {path.name for path in folder.glob("checkpoint-*")}
+        written = [f"checkpoint-{epoch:06d}-{step:09d}.npz" for epoch, step in saves]
+        assert names == {"checkpoint-000008-000000000.npz", "checkpoint-000009-000000000.npz", *written[-2:]}
+
+    @pytest.mark.parametrize(
+        ("numbers", "lists"),
+        [({"on_epoch_begin": 3}, {}), ({"_model": 3}, {}), ({"epoch": 3}, {}), ({}, {"best_weights": 2}), (None, None)],
+    )
+    def test_other_callbacks_are_refused(self, folder, numbers, lists):
+        """What would replace a method, a history by a number, arrays that are not there, too few callbacks."""
+        states = [] if numbers is None else [{"numbers": numbers, "lists": lists}]
+        model = zoo.feed_forward((8, 8, 1), 4)
+        model.compile("adam")
+        model.optimizer.build(model.trainable_variables)
+        variables = {f"model/{i}": np.asarray(v) for i, v in enumerate(model.variables)}
+        variables |= {f"optimizer/{i}": np.asarray(v) for i, v in enumerate(model.optimizer.variables)}
+        np.savez(folder / "checkpoint-000003-000000000.npz", **_header(callbacks=states), **variables)
+        history = keras.callbacks.History()
+        history.on_train_begin()
+        found = checkpoint.Checkpoint(folder, {"a": 1}, [history])
+        found.set_model(model)
+        with pytest.raises(ConfigError, match="has other callbacks than this training: start anew with resume=False"):
+            found.on_train_begin()
+        assert history.epoch == []
+
+    @pytest.mark.parametrize("text", ["nan", "inf", "-5", "9" * 200, "x", "\xff", None])
+    def test_seconds(self, tmp_path, text):
+        from zoo.recipes.train import _Stopwatch
+
+        path = tmp_path / "seconds.txt"
+        os.mkfifo(path) if text is None else path.write_text(text, encoding="latin-1")
+        assert _Stopwatch(path, True).seconds == 0
+        with _Stopwatch(path, True):
+            pass
+        assert path.read_text() == "0.0"
+
+    def test_nothing_is_written_through_a_link(self, recipe, tmp_path):
+        (tmp_path / "precious").mkdir()
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / ".checkpoint").symlink_to(tmp_path / "precious")
+        with pytest.raises(OutputError, match=r".checkpoint' is a link, through which no checkpoint is written"):
+            zoo.train(recipe, tmp_path / "out", verbose=0)
+        assert list((tmp_path / "precious").iterdir()) == []
+        (tmp_path / "out" / ".checkpoint").unlink()
+        (tmp_path / "out" / ".checkpoint").mkdir()
+        (tmp_path / "precious" / "file").write_text("kept")
+        (tmp_path / "out" / ".checkpoint" / "seconds.txt").symlink_to(tmp_path / "precious" / "file")
+        zoo.train(recipe, tmp_path / "out", verbose=0)
+        assert (tmp_path / "precious" / "file").read_text() == "kept"
 
 
 class TestStopping:

@@ -1,4 +1,6 @@
 import dataclasses
+import os
+import time
 
 import pytest
 
@@ -109,6 +111,72 @@ class TestReading:
         recipe.write_text(RECIPE.replace(old, new, 1))
         with pytest.raises(error, match=message):
             read_recipe(recipe)
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (b"\xff\xfea", "is not valid TOML: 'utf-8' codec can't decode byte 0xff"),
+            (b"a = " + b"[" * 5000, "is not valid TOML: it is nested too deeply"),
+            (b"a = " + b"{a = " * 3000, "is not valid TOML: it is nested too deeply"),
+            (b"a = " + b"9" * 5000, "is not valid TOML: Exceeds the limit"),
+            (b"a." * 8000 + b"a = 1", "is nested too deeply: expected at most 32 levels"),
+            (b"[" + b"a." * 8000 + b"a]", "is nested too deeply: expected at most 32 levels"),
+            (b"#" * 16_385, "recipe.toml' is too large: expected at most 16,384 bytes. Received 16,385"),
+            (b"", r"lacks 'description', 'dataset', 'model', 'training'"),
+        ],
+    )
+    def test_files_that_are_no_recipes(self, recipe, content, message):
+        recipe.write_bytes(content)
+        begin = time.monotonic()
+        with pytest.raises(ConfigError, match=message) as caught:
+            read_recipe(recipe)
+        assert time.monotonic() - begin < 10
+        assert "recipe.toml'" in str(caught.value)
+        assert len(str(caught.value)) < 600
+
+    @pytest.mark.parametrize(
+        ("value", "message"),
+        [
+            ("2026-11-25", "must be text, a number, a list or a table. Received a date"),
+            ("2026-11-25T10:00:00Z", "must be text, a number, a list or a table. Received a datetime"),
+            ("[1, 10:00:00]", "model.latent_dim.1 in .* must be text, a number, a list or a table. Received a time"),
+            ("inf", "must be a finite number. Received: inf"),
+            ("{a = nan}", "model.latent_dim.a in .* must be a finite number. Received: nan"),
+            ("9223372036854775808", "must be a number of at most 64 bits"),
+            ("-9223372036854775809", "must be a number of at most 64 bits"),
+        ],
+    )
+    def test_values_that_json_has_not(self, recipe, value, message):
+        recipe.write_text(RECIPE.replace("latent_dim = 4", f"latent_dim = {value}"))
+        with pytest.raises(ConfigError, match=message) as caught:
+            read_recipe(recipe)
+        assert str(caught.value).startswith("model.latent_dim")
+
+    def test_special_files(self, tmp_path):
+        os.mkfifo(tmp_path / "pipe.toml")
+        (tmp_path / "folder.toml" / "recipe.toml").mkdir(parents=True)
+        (tmp_path / "zero.toml").symlink_to("/dev/zero")
+        (tmp_path / "loop.toml").symlink_to("loop.toml")
+        for name, message in {
+            "pipe": "Expected a regular file at '.*pipe.toml'. Received a named pipe",
+            "folder": "Expected a regular file at '.*folder.toml/recipe.toml'. Received a folder",
+            "zero": "Expected a regular file at '.*zero.toml'. Received a device",
+            "loop": "loop.toml' is a symbolic link, or part of a loop of links",
+        }.items():
+            with pytest.raises(ConfigError, match=message):
+                read_recipe(tmp_path / f"{name}.toml")
+            with pytest.raises((ConfigError, DataNotFoundError), match=f"{name}.toml"):
+                zoo.train(tmp_path / f"{name}.toml", tmp_path / "out")
+        with pytest.raises(ConfigError, match="x' has a name that is too long"):
+            read_recipe(tmp_path / ("x" * 300))
+        with pytest.raises(ConfigError, match=r"a\\x00b' cannot be read: embedded null"):
+            zoo.train("a\0b", tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
+    def test_a_name_that_nothing_can_print(self, recipe):
+        folder = recipe.parent.rename(recipe.parent.with_name("digits\udcff\n"))
+        with pytest.raises(ConfigError, match=r"name in .* must be plain text: 'digits\\udcff\\n'"):
+            read_recipe(folder)
 
     def test_every_recipe_of_the_catalog_is_read(self):
         recipes = sorted(catalog_directory().glob("*/recipe.toml"))

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from hostile import campaign, commands, kinds, report, trial, worker
+from hostile import campaign, commands, control, kills, kinds, report, trial, worker
 
 SEED = 99  # not the one of the page
-SAMPLE = {"models": 45, "exports": 34, "data": 24}
+SAMPLE = {"models": 155, "exports": 70, "data": 42}
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,8 @@ def test_a_sample_of_the_campaign(state):
     assert len(results) == len(cases)
     assert [result for result in results.values() if result["outcome"] in trial.FAULTS] == []
     counts = report.counted(results.values())
-    for kind, rows in counts.items():
+    for kind in kinds.KINDS:
+        rows = counts[kind]
         assert all(rows.values()), f"every row of {kind} has cases"
         totals = {good: sum(count.get(good, 0) for count in rows.values()) for good in trial.GOOD}
         assert totals["refused"] > SAMPLE[kind] / 3, kind
@@ -33,12 +34,12 @@ def test_a_sample_of_the_campaign(state):
 
 
 def test_what_the_campaign_looks_for_is_noticed(state):
-    doing = worker.Worker(state / campaign.VICTIMS, SEED, state / "control.log", seconds=1, warm=False)
+    doing = worker.Worker(state / campaign.VICTIMS, SEED, state / "control.log", seconds=2, warm=False)
     try:
-        results = [doing.do(case) for case in kinds.cases("control", len(trial.FAULTS) - 1)]
+        results = [doing.do(case) for case in kinds.cases("control", len(control.ROWS))]
     finally:
         doing.close()
-    assert {result["outcome"] for result in results} == set(trial.FAULTS) - {"not prepared"}
+    assert len(results) == 7
     assert [result["outcome"] for result in results] == [result["row"] for result in results]
 
 
@@ -50,3 +51,7 @@ def test_the_page_shows_the_committed_outcomes():
     for kind, count in kinds.CASES.items():
         assert set(summary["counts"][kind]) == set(kinds.KINDS[kind].ROWS), "run scripts/hostile.py --write again"
         assert sum(sum(outcomes.values()) for outcomes in summary["counts"][kind].values()) == count
+    assert list(summary["counts"]["kills"]) == kills.rows()
+    assert all(
+        sum(outcomes.values()) >= 20 for row, outcomes in summary["counts"]["kills"].items() if "full" not in row
+    )

@@ -8,7 +8,7 @@ from typing import Literal
 
 from zoo.core import manifest, reading
 from zoo.core.errors import ConfigError, IntegrityError, ZooError
-from zoo.core.schema import Count, PositiveCount, Sha256, Shape, Text, convert
+from zoo.core.schema import Count, Name, PositiveCount, Sha256, Shape, Text, convert
 
 CONFIG, METADATA, WEIGHTS, README = "config.json", "metadata.json", "model.weights.h5", "README.md"
 GOLDEN, PICTURE = "golden.npz", "card.png"
@@ -32,6 +32,11 @@ class Dataset:
     version: str | None = None
     split: str | None = None
     samples: Count | None = None
+
+    @property
+    def to_load(self) -> str | None:
+        """The name, unless it is a path: that a card names a file is no reason to read it."""
+        return self.name if self.name and reading.is_dataset_name(self.name) else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,7 +134,7 @@ class Card:
         'mnist'
     """
 
-    name: Text
+    name: Name
     family: Text
     config: dict
     input: Input

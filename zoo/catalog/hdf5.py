@@ -10,12 +10,13 @@ Source: *HDF5 File Format Specification Version 1.1*, The HDF Group, sections II
 import io
 import math
 import os
+import pathlib
 import struct
 
 import ml_dtypes
 import numpy as np
 
-from zoo.core.errors import IntegrityError
+from zoo.core.errors import IntegrityError, ZooError
 
 Arrays = dict[str, dict[str, np.ndarray]]
 
@@ -84,17 +85,31 @@ def read(content: bytes, where: str = "The weight file") -> Arrays:
     return _Reader(content, where).groups()
 
 
-def repacked(path: str | os.PathLike) -> bytes:
-    """A weight file that Keras just wrote on this machine, as `read` takes it; for releases of HDF5 that write newer
-    formats by default.
+def check_finite(arrays: Arrays, where: str, error: type[ZooError] = IntegrityError) -> None:
+    """Raise an `error` for arrays with NaN or infinite values: no model was trained to have any."""
+    for path, group in arrays.items():
+        for name, array in group.items():
+            if array.dtype.kind not in "biu" and not np.isfinite(array).all():
+                raise error(f"{where} holds NaN or infinite values, in the array {name!r} of {path!r}.")
 
-    Args:
-        path: path of the file, which is not changed.
 
-    Returns:
-        The content of the new file: the same groups, arrays and attributes.
+def standard(path: str | os.PathLike) -> bytes:
+    """The content of a weight file that Keras just wrote on this machine, as `read` takes it.
+
+    That is the file itself; or, from releases of HDF5 that write newer formats by default, its arrays written again.
     """
-    import h5py  # knows the formats of its own release
+    content = pathlib.Path(path).read_bytes()
+    try:
+        read(content)
+    except IntegrityError:
+        content = repacked(path)
+        read(content)
+    return content
+
+
+def repacked(path: str | os.PathLike) -> bytes:
+    """The groups, arrays and attributes of a trusted HDF5 file of any format, written again in the oldest one."""
+    import h5py
 
     content = io.BytesIO()
     with h5py.File(path, "r") as source, h5py.File(content, "w", libver="earliest") as target:
@@ -143,6 +158,8 @@ class _Reader:
         arrays: Arrays = {}
         pending = [("", 0, _ENTRY.unpack_from(head, _SUPERBLOCK_SIZE - _ENTRY.size))]
         for path, depth, (_, address, cache, *cached) in pending:
+            if cache not in (0, 1):
+                self.refuse(f"{path!r} is a soft link, which weights never need")
             messages = self.header(address, path)
             if _SYMBOL_TABLE not in messages:
                 group, _, name = path.rpartition("/")
@@ -153,8 +170,8 @@ class _Reader:
             if len(messages) > 1 or len(messages[_SYMBOL_TABLE]) != 16:
                 self.refuse(f"{path!r} is both a group and something else")
             table = list(_TWO_ADDRESSES.unpack(messages[_SYMBOL_TABLE]))
-            if cache not in (0, 1) or (cache == 1 and cached != table):
-                self.refuse(f"{path!r} has a soft link, or two different tables")
+            if cache == 1 and cached != table:
+                self.refuse(f"{path!r} has two different tables")
             if depth > _LARGEST_DEPTH:
                 self.refuse(f"groups are nested more than {_LARGEST_DEPTH} deep")
             arrays[path] = {}

@@ -39,7 +39,7 @@ def load(
         weights: False builds the same architecture with fresh weights.
         verify: also compute the model's golden output and compare it with the stored one.
         trust: "sealed", or "unsealed" to load a directory without a manifest, which older versions wrote, too.
-        memory_limit: as for `zoo.from_config`.
+        memory_limit: largest number of bytes of the weights and of the activations of one sample; None for no limit.
 
     Returns:
         Autoencoder, not compiled. Its `fit` continues the training with care: small relative steps, the loss of the
@@ -76,6 +76,7 @@ def assembled(card, contents, memory_limit=MEMORY_LIMIT):
     model.encoder.trained_on = model.decoder.trained_on = card.dataset.name
     _check_weights(contents[WEIGHTS], card, model)
     arrays = hdf5.read(contents[WEIGHTS], f"The weight file of {card.name!r}")
+    hdf5.check_finite(arrays, f"The weight file of {card.name!r}")
     try:
         keras_internals.load_weights(model, arrays)
         keras_internals.initialize(variables)  # what no file holds, such as states of random numbers

@@ -5,6 +5,7 @@ import os
 import pathlib
 
 from zoo.catalog.card import METADATA, Card, read_card
+from zoo.core import reading
 from zoo.core.errors import DataNotFoundError, unknown_name
 from zoo.families import registry
 
@@ -79,7 +80,7 @@ def card(name: str | os.PathLike, *, trust: str = "sealed") -> Card:
 def find(name_or_directory: str | os.PathLike) -> pathlib.Path:
     """The directory of a pretrained model; arguments and errors as `card`."""
     text = str(name_or_directory)
-    path = pathlib.Path(text).expanduser()
+    path = reading.expanded(text)
     if isinstance(name_or_directory, str) and path.name == text and (catalog_directory() / text / METADATA).is_file():
         return catalog_directory() / text
     if path.is_dir():

@@ -4,12 +4,11 @@ import dataclasses
 import json
 import os
 import pathlib
-import shutil
 import tempfile
 from typing import Any
 
 from zoo.autoencoder import Autoencoder
-from zoo.catalog import golden
+from zoo.catalog import golden, hdf5
 from zoo.catalog.card import CONFIG, GOLDEN, METADATA, PICTURE, README, WEIGHTS, Card
 from zoo.catalog.readme import readme
 from zoo.core import files
@@ -63,13 +62,15 @@ def write_model(model, staging, metadata, test=None):
     """
     config = model.get_config()
     # A fresh copy: the weights alone, without the state of an optimizer, and proof that they fit the config.
-    fresh = from_config(config)
+    fresh = from_config(config, memory_limit=None)
     fresh.set_weights(model.get_weights())
     bare = Autoencoder(fresh.encoder, fresh.decoder, name="autoencoder")  # nor that of a corruption's random numbers
     weights = staging / WEIGHTS
     with tempfile.TemporaryDirectory() as directory:  # on a full disk, h5py prints what it cannot clean up
         bare.save_weights(pathlib.Path(directory) / WEIGHTS)
-        shutil.copyfile(pathlib.Path(directory) / WEIGHTS, weights)
+        content = hdf5.standard(pathlib.Path(directory) / WEIGHTS)
+    hdf5.check_finite(hdf5.read(content), "The model", ConfigError)
+    weights.write_bytes(content)
     measured = {
         "family": config["family"],
         "config": config,

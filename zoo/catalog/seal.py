@@ -9,6 +9,7 @@ from zoo.catalog.load import LIMITS, assembled, check_golden
 from zoo.catalog.lookup import find
 from zoo.core import files, manifest, reading
 from zoo.core.errors import IntegrityError
+from zoo.families.registry import MEMORY_LIMIT
 
 _SEALED = (CONFIG, METADATA, WEIGHTS, GOLDEN, README, PICTURE)
 _PICTURE_LIMIT = 64e6  # bytes
@@ -34,7 +35,7 @@ def seal(directory: str | os.PathLike) -> list[str]:
     with files.held(directory):
         contents = manifest.read_unsealed(directory, LIMITS, [GOLDEN])
         card = parse_card(contents, directory)
-        model = assembled(card, contents)
+        model = assembled(card, contents, memory_limit=None)
         if GOLDEN in contents:
             check_golden(card, contents, model)
         for name in _SEALED:
@@ -64,7 +65,7 @@ def verify(name_or_directory: str | os.PathLike, accept: Callable[[bytes], objec
     checked = manifest.check(directory, accept)
     contents = manifest.read(directory, LIMITS, optional=[GOLDEN], accept=accept)
     card = parse_card(contents, directory)
-    model = assembled(card, contents, directory)
+    model = assembled(card, contents, MEMORY_LIMIT)
     if GOLDEN in contents:
         check_golden(card, contents, model)
     return sorted(checked)

@@ -16,7 +16,7 @@ from zoo.cli.inference import encode, score
 from zoo.cli.integrity import seal, verify
 from zoo.cli.training import evaluate, train
 from zoo.core.errors import ZooError
-from zoo.core.terminal import NoReaderError, prepare_streams, printable
+from zoo.core.terminal import NoReaderError, one_line, prepare_streams
 
 
 class Commands(click.Group):
@@ -53,7 +53,7 @@ class Commands(click.Group):
         except Exception as error:
             if os.environ.get("ZOO_TRACEBACK") == "1":
                 traceback.print_exc()
-            click.echo(f"Error: {_line(_message(error))}", err=True)
+            click.echo(f"Error: {one_line(_message(error))}", err=True)
             return 2
 
     def invoke(self, context):
@@ -81,12 +81,8 @@ def _message(error):
     )
 
 
-def _line(text):
-    return printable(" ".join(text.split()))
-
-
 def _show_warning(message, category, filename, lineno, file=None, line=None):
-    click.echo(f"Warning: {_line(str(message))}", err=True)
+    click.echo(f"Warning: {one_line(str(message))}", err=True)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -8,7 +8,7 @@ import click
 
 import zoo
 from zoo.cli.options import as_json_option, output_file, print_rows
-from zoo.core.terminal import load_tensorflow, printable, work_without_reader
+from zoo.core.terminal import load_tensorflow, printable
 
 
 @click.command("list")
@@ -50,7 +50,6 @@ def show(name, plot, output, as_json):
     """Show the card of a pretrained model, or draw its pictures."""
     card = zoo.card(name)
     if plot:
-        work_without_reader()
         load_tensorflow()
         from zoo.recipes.verify import draw
 

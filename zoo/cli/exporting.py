@@ -6,7 +6,7 @@ import click
 
 import zoo
 from zoo.cli.options import FiniteFloat, as_json_option, print_rows
-from zoo.core.terminal import load_tensorflow, work_without_reader
+from zoo.core.terminal import load_tensorflow
 
 
 @click.command()
@@ -45,11 +45,13 @@ def export(name, output, formats, part, threshold_quantile, as_json, **options):
 
     A whole autoencoder is one file with the signatures encode, decode, reconstruct and score.
     """
-    work_without_reader()
     load_tensorflow()
     model = zoo.load(name)
     if threshold_quantile is not None:
-        options["threshold"] = zoo.threshold(model, zoo.card(name).dataset.name, threshold_quantile)
+        dataset = zoo.card(name).dataset.to_load
+        if dataset is None:
+            raise click.UsageError("The card names no dataset to take the threshold from: use zoo.threshold in Python.")
+        options["threshold"] = zoo.threshold(model, dataset, threshold_quantile)
     if formats:
         options["formats"] = formats
     output = output or pathlib.Path("exported") / zoo.card(name).name

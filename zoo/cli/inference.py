@@ -7,7 +7,7 @@ import click
 
 import zoo
 from zoo.cli.options import FiniteFloat, output_file
-from zoo.core.terminal import load_tensorflow, native_errors_hidden, printable, progress, work_without_reader
+from zoo.core.terminal import load_tensorflow, native_errors_hidden, printable, progress
 
 _model = click.argument("model")
 _data = click.argument("data")
@@ -44,7 +44,6 @@ def encode(model, data, output, split, threads, trust):
     """
     import numpy as np
 
-    work_without_reader()
     with output_file(output) as file:
         opened, samples = _open(model, data, split, threads, trust)
         latent = np.concatenate([opened.encode(batch) for _, batch in _with_progress(samples, "encode")])

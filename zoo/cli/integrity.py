@@ -7,7 +7,7 @@ import click
 
 import zoo
 from zoo.core.errors import ConfigError, ZooError
-from zoo.core.terminal import load_tensorflow, printable
+from zoo.core.terminal import load_tensorflow, one_line
 
 _EXPORTED = (".tflite", ".onnx")
 
@@ -24,10 +24,10 @@ def verify(names, public_key):
     failed = 0
     for name in names or zoo.list_pretrained():
         try:
-            click.echo(f"{name}: ok, {_checked(name, public_key)}")
+            click.echo(one_line(f"{name}: ok, {_checked(name, public_key)}"))
         except ZooError as error:
             failed += 1
-            click.echo(f"{name}: {' '.join(str(error).split())}", err=True)
+            click.echo(one_line(f"{name}: {error}"), err=True)
     if failed:
         raise click.exceptions.Exit(2)
 
@@ -84,4 +84,4 @@ def _checked(name, public_key):
         from zoo.catalog.seal import verify
 
         checked = f"{len(verify(name, signed))} files and the golden output"
-    return f"{checked}, signed as {printable(signed.comment)}" if signed else checked
+    return f"{checked}, signed as {signed.comment}" if signed else checked

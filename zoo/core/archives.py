@@ -177,10 +177,10 @@ def _problem(entries, end, size, limit, members):
         return f"its members unpack to {total:,} bytes, more than {int(limit):,}"
     if total > max(BOMB_BYTES, BOMB_RATIO * size):
         return f"its {size:,} bytes unpack to {total:,}, as in a decompression bomb"
-    begins = sorted(entries, key=lambda entry: entry.header_offset)
-    for entry, following in zip(begins, [entry.header_offset for entry in begins[1:]] + [end], strict=True):
-        if entry.header_offset < 0 or entry.header_offset + 30 + entry.compress_size > following:
+    for entry in sorted(entries, key=lambda entry: -entry.header_offset):
+        if entry.header_offset < 0 or entry.header_offset + _LOCAL_HEADER.size + entry.compress_size > end:
             return f"member {entry.orig_filename!r} overlaps with another one"
+        end = entry.header_offset
     return None
 
 

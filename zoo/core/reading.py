@@ -137,6 +137,11 @@ def parse_json(content: bytes | str, where: str, *, error: type[ZooError] = Data
         raise error(f"{where} is not valid JSON: {reason}.") from problem
 
 
+def is_dataset_name(name: str) -> bool:
+    """Whether `name` is the name of a dataset, or of several joined by "+", and no path."""
+    return all(map(is_plain_name, name.split("+")))
+
+
 def is_plain_name(name: str) -> bool:
     """Whether `name` is the name of a file inside a folder: no path, no way out of it."""
     return name not in ("", ".", "..") and "\0" not in name and pathlib.PurePath(name).name == name and "\\" not in name

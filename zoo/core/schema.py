@@ -10,6 +10,8 @@ import msgspec
 from zoo.core.errors import ConfigError, unknown_name
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
+# A file name: no path, no way out of a folder, nothing that a terminal would act upon.
+Name = Annotated[str, msgspec.Meta(pattern=r"^(?!\.{1,2}$)[^/\\\x00-\x1f\x7f]{1,200}$")]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 PositiveCount = Annotated[int, msgspec.Meta(ge=1)]
 Shape = tuple[PositiveCount, ...]
@@ -70,7 +72,9 @@ def _value(value, kind, key, where):
         if typing.get_origin(kind) is dict and isinstance(value, dict):
             for name, item in value.items():  # the one that does not fit raises with its name
                 _value(item, typing.get_args(kind)[1], f"{key}.{name}", where)
-        if typing.get_origin(kind) is Literal and isinstance(value, str):
+        if typing.get_origin(kind) is Literal and all(
+            isinstance(name, str) for name in (value, *typing.get_args(kind))
+        ):
             raise unknown_name(key, value, typing.get_args(kind)) from None
         problem, _, place = str(error).partition(" - at `$")
         expected = _choices(kind) or _in_python(problem)

@@ -24,6 +24,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
+def one_line(text: str) -> str:
+    """`text` as one printable line."""
+    return printable(" ".join(text.split()))
+
+
 def _substitute(error):
     text = error.object[error.start : error.end]
     return "".join(_SUBSTITUTES.get(c, c.encode("unicode_escape").decode()) for c in text), error.end
@@ -68,8 +73,9 @@ def prepare_streams():
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         stream = getattr(sys, name)
         if stream is None:
-            _occupy(number)
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8", errors="zoo.substitute"))  # noqa: SIM115
+            empty = open(os.devnull, mode, encoding="utf-8", errors="zoo.substitute")  # noqa: SIM115
+            os.set_inheritable(empty.fileno(), True)  # the number of the closed one, the lowest that is free
+            setattr(sys, name, empty)
         elif mode == "w" and stream is getattr(sys, f"__{name}__"):  # not what a test put in its place
             raw = _Stream(number, mode, closefd=False)
             raw.silent = name == "stderr"
@@ -83,17 +89,6 @@ def work_without_reader():
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     if isinstance(raw, _Stream):
         raw.needs_reader = False
-
-
-def _occupy(number):
-    try:
-        os.fstat(number)
-    except OSError:
-        descriptor = os.open(os.devnull, os.O_RDWR)
-        if descriptor != number:
-            os.dup2(descriptor, number)
-            os.close(descriptor)
-        os.set_inheritable(number, True)
 
 
 @contextlib.contextmanager

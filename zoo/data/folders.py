@@ -19,7 +19,7 @@ def found_images(root, follow_links=False, depth=None):
     Raises:
         DataError: a folder that may not be read, a link that is not followed or that leads back to where it is.
     """
-    found, links = [], _Links(root, follow_links)
+    found, links = [], _Links(root, follow_links, skip=depth is None)
     pending = [((), frozenset())]  # folders to read, each with the identities of those that hold it
     while pending:
         parts, above = pending.pop()
@@ -31,11 +31,13 @@ def found_images(root, follow_links=False, depth=None):
                 is_last = len(member) == depth
                 is_folder = not is_last and not is_hidden(entry.name) and entry.is_dir()
                 is_image = (is_last or (depth is None and not is_folder)) and is_image_file(member)
-                if (is_folder or is_image) and entry.is_symlink():
-                    links.check(entry.path, is_folder, within)
+                if not is_folder and not is_image:
+                    continue
+                if entry.is_symlink() and not links.lead_on(entry.path, is_folder, within):
+                    continue
                 if is_folder:
                     pending.append((member, within))
-                elif is_image:
+                else:
                     found.append(member)
         except OSError as problem:
             raise DataError(f"{problem.filename or folder!r} {reading.reason(problem)}.") from problem
@@ -43,22 +45,25 @@ def found_images(root, follow_links=False, depth=None):
 
 
 class _Links:
-    """Which links of a folder are followed."""
+    """Which links of a folder are followed; `skip` those to folders of it that are read without a link."""
 
-    def __init__(self, root, follow):
+    def __init__(self, root, follow, skip):
         self._inside = os.path.realpath(root).rstrip(os.sep) + os.sep
-        self._follow, self._reached = follow, set()
+        self._follow, self._skip, self._reached = follow, skip, set()
 
-    def check(self, path, is_folder, above):
-        """Raise `DataError` unless the link at `path`, in folders of the identities `above`, may be followed."""
+    def lead_on(self, path, is_folder, above):
+        """Whether to follow the link at `path`, in folders of the identities `above`; `DataError` if it is refused."""
         target = os.path.realpath(path)
-        if not self._follow and not target.startswith(self._inside):
+        is_inside = (target + os.sep).startswith(self._inside)
+        if not self._follow and not is_inside:
             raise DataError(
                 f"{path!r} is a link that leads out of its folder, to {target!r}. If you trust it, pass"
                 " follow_links=True to zoo.data.load; otherwise replace it by a copy of the file or folder."
             )
         if not is_folder:
-            return
+            return True
+        if self._skip and is_inside and not any(map(is_hidden, pathlib.Path(target[len(self._inside) :]).parts)):
+            return False
         identity = _identity(path)
         if identity in above:
             raise DataError(f"{path!r} is a link to a folder that holds it, {target!r}. Remove it.")
@@ -68,6 +73,7 @@ class _Links:
                 " to zoo.data.load; otherwise remove it."
             )
         self._reached.add(identity)
+        return True
 
 
 def _identity(path):

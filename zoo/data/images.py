@@ -1,6 +1,7 @@
 """One way to read an image file and one way to resize images, for every kind of data source."""
 
 import contextlib
+import importlib
 import io
 import os
 import threading
@@ -17,11 +18,14 @@ MAX_PIXELS = 2**26  # of one image, and of all that are decoded at a time: width
 MAX_SIDE = 2**16  # of one image: width or height, as in a JPEG file
 MAX_BYTES = 2**27  # of one image file
 
+# What files with these suffixes turn out to hold: how they begin, and Pillow's name for it.
+_FORMATS = {b"\xff\xd8\xff": "Jpeg", b"\x89PNG\r\n\x1a\n": "Png", b"RIFF": "WebP", b"GIF8": "Gif", b"BM": "Bmp"}
 # A small file can keep a decoder busy for hours: a part costs a call of Python, a scan a pass over all pixels.
 _MAX_PARTS = 2**18
 _MAX_SCANS = 100
 _SMALL_PIXELS = 2**20  # not counted among those that are decoded at a time
 _BLOCK_PIXELS = 2**22  # resized in one call
+_BLOCK_VALUES = 2**25  # of a single image, whose columns are resized in blocks: a copy of them costs time
 AHEAD_BYTES = 64e6  # pixels that a reader may hold ready or shuffle
 _LUMA = np.array([0.299, 0.587, 0.114], "float32")  # ITU-R BT.601, as JPEG and Pillow use it
 
@@ -125,23 +129,14 @@ def _opened(content, name):
 
     Unlike `PIL.Image.open`, this warns of nothing, and looks for no further pictures in a JPEG file.
     """
-    from PIL import BmpImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
-
     if len(content) > MAX_BYTES:
         raise DataError(f"{name!r} is too large: expected at most {MAX_BYTES:,} bytes.")
-    readers = {
-        b"\xff\xd8\xff": JpegImagePlugin.JpegImageFile,
-        b"\x89PNG\r\n\x1a\n": PngImagePlugin.PngImageFile,
-        b"RIFF": WebPImagePlugin.WebPImageFile,
-        b"GIF8": GifImagePlugin.GifImageFile,
-        b"BM": BmpImagePlugin.BmpImageFile,
-    }
-    reader = next((readers[start] for start in readers if content.startswith(start)), None)
-    if reader is None:
-        raise ValueError("not JPEG, PNG, WebP, GIF or BMP" if content else "an empty file")
-    if reader is JpegImagePlugin.JpegImageFile and content.count(b"\xff\xda") > _MAX_SCANS:
+    kind = next((kind for start, kind in _FORMATS.items() if content.startswith(start)), None)
+    if kind is None:
+        raise ValueError(f"not {', '.join(_FORMATS.values())}" if content else "an empty file")
+    if kind == "Jpeg" and content.count(b"\xff\xda") > _MAX_SCANS:
         raise ValueError(f"more than {_MAX_SCANS} scans")
-    return reader(_Content(content))
+    return getattr(importlib.import_module(f"PIL.{kind}ImagePlugin"), f"{kind}ImageFile")(_Content(content))
 
 
 @contextlib.contextmanager
@@ -246,7 +241,7 @@ def _resized(pixels, size):
     """(samples, *size, channels): the height, then the width, of all images and channels in one call each."""
     samples, height, width, channels = pixels.shape
     if samples == 1 and height != size[0]:  # the same, without moving the axis of what may be a large photograph
-        columns, block = pixels.reshape(height, width * channels), max(1, _BLOCK_PIXELS // height)
+        columns, block = pixels.reshape(height, width * channels), max(1, _BLOCK_VALUES // height)
         parts = [columns[:, begin : begin + block] for begin in range(0, width * channels, block)]
         parts = [_resized_picture(part, size[0], part.shape[1]) for part in parts]
         pixels = np.concatenate(parts, axis=1).reshape(1, size[0], width, channels)

@@ -51,10 +51,7 @@ class Samples:
 
     def __iter__(self):
         if self._files:
-            names, samples = (
-                map(_printable, self._files.names),
-                (image for image, _ in self._files.examples(self._shape)),
-            )
+            names, samples = self._files.names, (image for image, _ in self._files.examples(self._shape))
         else:
             names, samples = map(str, range(len(self))), self._source.images
         return ((name, self._as_dtype(sample)) for name, sample in zip(names, samples, strict=True))
@@ -77,8 +74,3 @@ class Samples:
         if self._dtype == np.uint8:
             raise DataError(f"This file takes raw pixels: expected samples of dtype uint8. Received {sample.dtype}.")
         return sample.astype("float32") / np.float32(255 if sample.dtype == np.uint8 else 1)
-
-
-def _printable(name):
-    """A file's name as text that every output takes: bytes that are not UTF-8 become escapes such as \\xff."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

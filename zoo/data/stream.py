@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 _BLOCK = 64
+_SMALL_BYTES = 2**28  # which any machine has
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -122,14 +123,16 @@ def read(stored, shape, **about):
 
 
 def _empty(shape, name):
-    import psutil
+    size = math.prod(shape)
+    if size > _SMALL_BYTES:
+        import psutil
 
-    size, available = math.prod(shape), psutil.virtual_memory().available
-    if size > available:
-        raise DataError(
-            f"The images of {name!r} do not fit into memory: they take {size:,} bytes, {available:,} are free. Pass a"
-            " smaller shape=(height, width, channels), or stream=True with it."
-        )
+        available = psutil.virtual_memory().available
+        if size > available:
+            raise DataError(
+                f"The images of {name!r} do not fit into memory: they take {size:,} bytes, {available:,} are free. Pass"
+                " a smaller shape=(height, width, channels), or stream=True with it."
+            )
     return np.empty(shape, "uint8")
 
 

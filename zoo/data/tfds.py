@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from zoo.core.errors import DataError, DataNotFoundError, unknown_name
+from zoo.core.terminal import load_tensorflow
 from zoo.data.images import AHEAD_BYTES, check_channels, resize
 
 _BATCH = 64
@@ -97,6 +98,7 @@ def open_dataset(name, split):
         DataNotFoundError: a dataset that is neither prepared nor downloadable; the message says how to get it.
         DataError: a dataset without images.
     """
+    load_tensorflow()
     import tensorflow_datasets as tfds
 
     try:

@@ -14,6 +14,7 @@ from zoo.layers.sparsity import KeepLargest
 
 # Of a config: each far above what any model needs that one would save.
 _DEPTH, _VALUES, _ITEMS, _TEXT, _NUMBER = 100, 1_000_000, 500, 1_000, 2**63
+_LONG = ("'mean'", "'variance'")  # of a Normalization layer: a number for each value of a sample
 # QR decompositions by which orthogonal kernels are drawn: rows x columns^2 of all of them; ten seconds on one core.
 _ORTHOGONAL = 3e10
 
@@ -34,8 +35,9 @@ def check(config: Any) -> None:
             problem = not -_NUMBER < value < _NUMBER and "a number that is infinite, NaN or above 2^63"
         elif isinstance(value, (dict, list, tuple)):
             inner = list(value.items()) if isinstance(value, dict) else [(where, item) for item in value]
-            plain = not isinstance(value, dict) and all(isinstance(item, (int, float)) for item in value)
-            problem = len(inner) > _ITEMS and not plain and f"{len(inner):,} entries: at most {_ITEMS} are allowed"
+            problem = (
+                len(inner) > _ITEMS and where not in _LONG and f"{len(inner):,} entries: at most {_ITEMS} are allowed"
+            )
             for key, item in inner:
                 if not isinstance(key, str) or len(key) > _TEXT:
                     problem = "a key that is no text, or a very long one"

@@ -6,6 +6,7 @@ import keras
 
 from zoo.core import checks
 from zoo.core.errors import ConfigError, DataError
+from zoo.core.reading import is_dataset_name
 
 
 class ZooModel:
@@ -107,8 +108,12 @@ def leaves(model: keras.Model) -> list[keras.layers.Layer]:
 
 
 def trained_on(model: keras.Model) -> str | None:
-    """The dataset that a pretrained part was trained on: `model` itself, or the first one inside it that says so."""
-    if isinstance(model, Part) and model.trained_on:
-        return model.trained_on
+    """The dataset that a pretrained part was trained on: `model` itself, or the first one inside it that says so.
+
+    Never a path: that a model from elsewhere names a file is no reason to read it.
+    """
+    name = model.trained_on if isinstance(model, Part) else None
+    if isinstance(name, str) and is_dataset_name(name):
+        return name
     inside = (trained_on(layer) for layer in model.layers if isinstance(layer, keras.Model))
     return next((name for name in inside if name), None)

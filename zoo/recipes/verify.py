@@ -121,6 +121,6 @@ def _measured_cost(name):
 
 
 def _test_samples(stated, model, evaluator):
-    if stated.dataset.name is None:
+    if stated.dataset.to_load is None:
         raise DataNotFoundError(f"The card of {stated.name!r} names no dataset, so there are no test samples to show.")
-    return evaluator.samples(model, stated.dataset.name, "test")
+    return evaluator.samples(model, stated.dataset.to_load, "test")
