@@ -168,7 +168,10 @@ def _sixteen_bits(model):
 
 
 INT8 = {
-    "a scale of zero": (_quantization("scale", np.zeros(1, "float32")), "has a scale that is not a positive number"),
+    "a scale of zero": (
+        _quantization("scale", np.zeros(1, "float32")),
+        "has a scale that is not a positive number from 1e-30",
+    ),
     "an infinite scale": (_quantization("scale", np.full(1, np.inf, "float32")), "has a scale that is not a positive"),
     "scales of other channels": (_quantization("scale", np.ones(5, "float32")), "has 5 scales and 1 zero points"),
     "an axis that is not there": (_quantization("quantizedDimension", 7), "has scales along axis 7 of a tensor"),

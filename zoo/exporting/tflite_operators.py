@@ -109,7 +109,15 @@ def _same(context, inputs, outputs):
     (x,), (y,) = inputs, outputs
     context.types([(_FLOAT, _FLOAT), (_INT8, _INT8)], x, y)
     _one_scale(context, x, y)
+    _rescales(context, [x.scale], y, 2**-8, 2**7)
     context.shape(y, x.shape)
+
+
+def _rescales(context, numerators, y, low, high):
+    """XNNPACK, inside LiteRT, rescales integers by some factors only; of others it has freed memory twice."""
+    if y.dtype == _INT8 and context.checked:
+        factors = [np.asarray(n, "float64") / float(y.scale[0]) for n in numerators]
+        context.expect(all(((f >= low) & (f < high)).all() for f in factors))
 
 
 def _one_scale(context, *tensors):
@@ -129,6 +137,8 @@ def _quantize(context, inputs, outputs):
     types = [(_FLOAT, _INT8), (_FLOAT, "uint8"), (_INT8, _INT8), (_INT8, "uint8"), ("uint8", _INT8)]
     context.types(types, x, y, rare=[(_FLOAT, "int16"), ("int16", "int16"), ("uint8", "uint8")])
     require(len(y.scale) == 1 and (x.dtype == _FLOAT or len(x.scale) == 1), f"its {context.name} lacks a scale")
+    if x.dtype == _INT8:
+        _rescales(context, [x.scale], y, 2**-8, 2**7)
     context.shape(y, x.shape)
 
 
@@ -150,10 +160,10 @@ def _arithmetic(context, inputs, outputs):
         expected = None
     require(expected is not None, f"its {context.name} takes {a.shape} and {b.shape}, which do not go together")
     context.shape(y, expected)
-    if y.dtype == _INT8 and context.name in ("ADD", "SUB"):
-        # Otherwise LiteRT ends the process.
-        largest = 2 * max(float(a.scale[0]), float(b.scale[0]))
-        require(largest / (float(y.scale[0]) * (1 << 20)) < 1, f"its {context.name} has scales that do not go together")
+    products = (
+        [a.scale * b.scale.astype("float64")] if context.name == "MUL" and y.dtype == _INT8 else [a.scale, b.scale]
+    )
+    _rescales(context, products, y, 2**-10, 2**8)
 
 
 # Types of inputs, weights, bias and outputs: float32, with weights in int8 ("dynamic"), and int8.
@@ -190,6 +200,8 @@ def _layer(context, x, weights, bias, y, axis):
     require(
         weights.dtype != _INT8 or not weights.zero_point.any(), f"its {context.name} has weights that are not centred"
     )
+    if y.dtype == _INT8 and context.checked:
+        _rescales(context, [float(x.scale[0]) * weights.scale.astype("float64")], y, 2**-32, 2**8)
     if bias is None:
         return
     require(bias.shape == (weights.shape[axis],), f"its {context.name} has a bias of shape {bias.shape}")
@@ -248,6 +260,7 @@ def _pool(context, inputs, outputs):
     context.types([(_FLOAT, _FLOAT), (_INT8, _INT8)], x, y)
     context.expect(context.activation in _ACTIVATIONS)
     _one_scale(context, x, y)
+    _rescales(context, [x.scale], y, 2**-8, 2**7)
     require(len(x.shape) == 4, f"its {context.name} takes {x.shape}")
     window = (context.filter_height, context.filter_width)
     context.step(*window)
@@ -296,6 +309,7 @@ def _moved(context, *tensors):
     """Values that are moved and not computed."""
     context.types([(dtype,) * len(tensors) for dtype in _NUMBERS], *tensors)
     _one_scale(context, *tensors)
+    _rescales(context, [x.scale for x in tensors[:-1]], tensors[-1], 2**-8, 2**7)
 
 
 def _transpose(context, inputs, outputs):
@@ -360,6 +374,7 @@ def _reduction(context, inputs, outputs):
     (x, axes), (y,) = inputs, outputs
     context.types([(_FLOAT, _FLOAT), (_INT8, _INT8)], x, y)
     _one_scale(context, x, y)
+    _rescales(context, [x.scale], y, 2**-8, 2**7)
     rank, given = len(x.shape), _listed(context.constant(axes))
     require(len(axes.shape) <= 1 and all(-rank <= a < rank for a in given), f"its {context.name} has the axes {given}")
     chosen = {axis % rank for axis in given}
@@ -399,6 +414,7 @@ def _resize(context, inputs, outputs):
     (x, size), (y,) = inputs, outputs
     context.types([(_FLOAT, _FLOAT), (_INT8, _INT8)], x, y)
     _one_scale(context, x, y)
+    _rescales(context, [x.scale], y, 2**-8, 2**7)
     require(len(x.shape) == 4 and size.shape == (2,), f"its {context.name} takes {x.shape} and {size.shape}")
     context.shape(y, (x.shape[0], *context.constant(size), x.shape[3]))
 

@@ -24,6 +24,7 @@ _TYPES = {
 }  # fmt: skip
 _LIMITS = {n: (np.iinfo(n).min, np.iinfo(n).max) for n in ("int8", "uint8", "int16", "uint16", "int32", "uint32")}
 _INPUTS = ("float32", "uint8", "int8")
+_SCALES = (1e-30, 1e30)
 # What LiteRT reads of these is a version, or nothing; others steer it.
 _METADATA = {KEY.encode(), b"min_runtime_version", b"CONVERSION_METADATA", b"reduced_precision_support"}
 # The operators that run another graph of the file; of these only WHILE, which recurrent layers become, is known here.
@@ -207,7 +208,8 @@ def _quantization(table, dtype, shape):
         len(scale) in (1, shape[axis] if shape else 1) and len(zero_point) in (len(scale), 0),
         f"it has {len(scale)} scales and {len(zero_point)} zero points for a tensor of shape {shape}",
     )
-    require(np.isfinite(scale).all() and (scale > 0).all(), "it has a scale that is not a positive number")
+    usual = (scale >= _SCALES[0]) & (scale <= _SCALES[1])  # false for NaN
+    require(usual.all(), f"it has a scale that is not a positive number from {_SCALES[0]} to {_SCALES[1]}")
     low, high = _LIMITS.get(dtype, (0, 0))
     require(((zero_point >= low) & (zero_point <= high)).all(), f"it has a zero point outside of {dtype}")
     return scale, zero_point
