@@ -3,6 +3,7 @@ import io
 import json
 import pathlib
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -147,6 +148,20 @@ def test_score_prints_csv(run, small_set, folder, tmp_path):
         assert lines[0] == "sample,score"
         assert [line.split(",")[0] for line in lines[1:]] == ["0", "1", "2", "3", "4"]
         np.testing.assert_allclose([float(line.split(",")[1]) for line in lines[1:]], expected, rtol=1e-5)
+
+
+def test_files_that_carry_no_digest(run, small_set, folder):
+    folder, _ = folder
+    run("export", small_set, "-o", "out", "--format", "onnx")
+    file, copy = pathlib.Path("out/model.onnx"), pathlib.Path(small_set).with_name("older")
+    file.write_bytes(file.read_bytes().replace(b'"seal": "', b'"lies": "'))
+    refused = run("score", file, folder, code=2).output
+    assert "carries no seal" in refused
+    assert "Unknown key in its metadata: 'lies'" in run("score", file, folder, "--trust", "unsealed", code=2).output
+    shutil.copytree(small_set, copy)
+    (copy / "manifest.json").unlink()
+    assert "unsealed" in run("encode", copy, folder, code=2).output
+    assert run("encode", copy, folder, "--trust", "unsealed").output.startswith("Wrote codes.npy")
 
 
 def test_export(run, small_set):

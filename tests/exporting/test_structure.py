@@ -151,20 +151,32 @@ TFLITE = {
 }  # fmt: skip
 
 
-def _quantization(name, value):
-    def change(model):
-        tensor = next(tensor for tensor in model.subgraphs[2].tensors if tensor.type == 9 and len(tensor.shape) == 4)
-        setattr(tensor.quantization, name, value)
+def _integers(model):
+    """The first int8 tensor of "reconstruct" that is an image."""
+    return next(tensor for tensor in model.subgraphs[2].tensors if tensor.type == 9 and len(tensor.shape) == 4)
 
-    return change
+
+def _quantization(name, value):
+    return lambda model: setattr(_integers(model).quantization, name, value)
+
+
+def _sixteen_bits(model):
+    """LiteRT would write twice as many bytes as it has reserved."""
+    graph = model.subgraphs[2]
+    outputs = {output for operator in graph.operators for output in operator.outputs}
+    next(t for n, t in enumerate(graph.tensors) if n in outputs and t.type == 9).type = 7
 
 
 INT8 = {
-    "a scale of zero": (_quantization("scale", np.zeros(1, "float32")), "has a scale that is not a positive number"),
+    "a scale of zero": (
+        _quantization("scale", np.zeros(1, "float32")),
+        "has a scale that is not a positive number from 1e-30",
+    ),
     "an infinite scale": (_quantization("scale", np.full(1, np.inf, "float32")), "has a scale that is not a positive"),
     "scales of other channels": (_quantization("scale", np.ones(5, "float32")), "has 5 scales and 1 zero points"),
     "an axis that is not there": (_quantization("quantizedDimension", 7), "has scales along axis 7 of a tensor"),
     "a zero point of another type": (_quantization("zeroPoint", np.full(1, 300)), "a zero point outside of int8"),
+    "types that do not go together": (_sixteen_bits, "combines the types .*int16"),
     "an unknown kind": (_quantization("detailsType", 1), "quantization of an unknown kind"),
 }
 

@@ -24,7 +24,7 @@ _trust = click.option(
     default="sealed",
     show_default=True,
     type=click.Choice(["sealed", "unsealed"]),
-    help="Of a file: sealed as zoo.export writes it, or unsealed from elsewhere.",
+    help="Whether the model must carry the digests that zoo writes: those of other tools and older versions do not.",
 )
 
 _follow_links = click.option(
@@ -95,7 +95,7 @@ def _open(model, data, split, threads, trust, follow_links):
             opened = zoo.lite.load(model, threads=threads, trust=trust)
     else:
         load_tensorflow()
-        opened = zoo.load(model)
+        opened = zoo.load(model, trust=trust)
     return opened, Samples(data, opened.input_shape, getattr(opened, "dtype", "float32"), split, follow_links)
 
 

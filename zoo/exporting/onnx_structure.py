@@ -58,8 +58,11 @@ _CHECKED: dict[str, dict[str, tuple[int, int] | None]] = {
     "Softmax": {"axis": _AXIS},
     "Split": {"axis": _AXIS, "num_outputs": _SIZE},
     "TopK": {"axis": _AXIS, "largest": _FLAG, "sorted": _FLAG},
+    "Tile": {},
     "Transpose": {"perm": (0, 8)},
 }
+# Their second input says how much they write.
+_AMOUNTS = {"OneHot", "Pad", "Tile"}
 
 
 def check(content: bytes) -> Structure:
@@ -128,6 +131,11 @@ def _graph(graph, outer, unchecked):
         )
         require(name not in _REFUSED, f"it has the operator {name}, which zoo.export never writes")
         checked = _attributes(name, node.attribute, frozenset(known), unchecked)
+        amounts = [constants[value] for value in takes[1:2] if name in _AMOUNTS and value in constants]
+        require(
+            all(abs(n) <= _SIZE[1] for amount in amounts for n in amount.integers),
+            f"its {name} would write a tensor that is too large",
+        )
         if not checked or varying.isdisjoint(takes) or not _divides_safely(name, takes, constants):
             unchecked.add(name)
         known.update(named)

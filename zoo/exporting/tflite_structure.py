@@ -24,6 +24,9 @@ _TYPES = {
 }  # fmt: skip
 _LIMITS = {n: (np.iinfo(n).min, np.iinfo(n).max) for n in ("int8", "uint8", "int16", "uint16", "int32", "uint32")}
 _INPUTS = ("float32", "uint8", "int8")
+_SCALES = (1e-30, 1e30)
+# What LiteRT reads of these is a version, or nothing; others steer it.
+_METADATA = {KEY.encode(), b"min_runtime_version", b"CONVERSION_METADATA", b"reduced_precision_support"}
 # The operators that run another graph of the file; of these only WHILE, which recurrent layers become, is known here.
 _WHILE, _WHILE_OPTIONS = 119, 93
 _CUSTOM, _LAST = 32, 209
@@ -45,10 +48,13 @@ def check(content: bytes) -> Structure:
     graphs = [_Graph(graph, codes, buffers, reader) for graph in model.subgraphs or ()]
     require(sum(graph.memory for graph in graphs) <= MEMORY, "its tensors need too much memory")
     unchecked = {name for graph in graphs for name in graph.check()}
-    require(sum(graph.multiplications for graph in graphs) <= MULTIPLICATIONS, "it would compute for hours")
+    multiplications = sum(graph.multiplications for graph in graphs)
+    require(multiplications <= MULTIPLICATIONS, f"it needs {multiplications:.1g} multiplications for one call")
     _check_loops(graphs)
     _check_signatures(model.signature_defs or (), graphs)
-    return Structure(_metadata(model.metadata or (), buffers), tuple(sorted(unchecked)))
+    entries = model.metadata or ()
+    unchecked.update(f"metadata {_text(e.name or b'')}" for e in entries if e.name not in _METADATA)
+    return Structure(_metadata(entries, buffers), tuple(sorted(unchecked)))
 
 
 def operators(content: bytes) -> tuple[str, ...]:
@@ -181,9 +187,9 @@ class _Graph:
             f"its {operator.name} has the options of another operator",
         )
         options = self._reader.table(table.options, operator.options) if table.options else None
-        multiplications = operator.checked(options, taken, given)
-        self.multiplications += multiplications or 0
-        return multiplications is not None
+        is_checked, multiplications = operator.checked(options, taken, given)
+        self.multiplications += multiplications
+        return is_checked
 
 
 def _quantization(table, dtype, shape):
@@ -202,7 +208,8 @@ def _quantization(table, dtype, shape):
         len(scale) in (1, shape[axis] if shape else 1) and len(zero_point) in (len(scale), 0),
         f"it has {len(scale)} scales and {len(zero_point)} zero points for a tensor of shape {shape}",
     )
-    require(np.isfinite(scale).all() and (scale > 0).all(), "it has a scale that is not a positive number")
+    usual = (scale >= _SCALES[0]) & (scale <= _SCALES[1])  # false for NaN
+    require(usual.all(), f"it has a scale that is not a positive number from {_SCALES[0]} to {_SCALES[1]}")
     low, high = _LIMITS.get(dtype, (0, 0))
     require(((zero_point >= low) & (zero_point <= high)).all(), f"it has a zero point outside of {dtype}")
     return scale, zero_point

@@ -1,6 +1,7 @@
 """A file that nobody vouches for is tried in a process of its own: whatever it does to its runtime, it does there."""
 
 import contextlib
+import gc
 import os
 import signal
 import subprocess
@@ -17,7 +18,7 @@ _REFUSED = 3
 
 
 def check(engine: type, content: bytes) -> None:
-    """Load the content of a file in another process, and run every signature once, on zeros.
+    """Load the content of a file in another process, and run every signature, on zeros and on ones.
 
     Args:
         engine: class of `zoo.exporting.runtime` that runs it.
@@ -51,8 +52,11 @@ def run(engine: str) -> None:
     content = sys.stdin.buffer.read()
     try:
         opened = getattr(runtime, engine)(content)
-        for name, details in opened.signatures.items():
-            opened.run(name, np.zeros((details.batch_size or 1, *details.input_shape), details.dtype))
+        for value in (0, 1):
+            for name, details in opened.signatures.items():
+                opened.run(name, np.full((details.batch_size or 1, *details.input_shape), value, details.dtype))
+        del opened  # a runtime that has written where it must not dies at the latest when it frees its memory
+        gc.collect()
     except BaseException as problem:
         print(str(problem)[:500])
         sys.stdout.flush()
