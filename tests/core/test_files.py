@@ -222,3 +222,12 @@ def test_check_writable_leaves_nothing(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="Cannot write to"):
         files.check_writable(tmp_path / "file")
+
+
+def test_devices_pipes_and_folders_are_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "pipe", tmp_path / "folder", pathlib.Path("/dev/null")):
+        with pytest.raises(OutputError, match="Cannot write the file '.*': in its place is a folder, a device or a"):
+            _replace(path)
+    assert not pathlib.Path("/dev/null").is_file()

@@ -6,8 +6,6 @@ import math
 
 import click
 
-from zoo.core.errors import OutputError
-
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
@@ -24,8 +22,6 @@ def output_file(path):
     """Yield a binary file that becomes `path` when the block ends; what cannot be written is refused before."""
     from zoo.core import files
 
-    if path.exists() and not path.is_file():  # a device would be replaced by a file
-        raise OutputError(f"Cannot write the file {str(path)!r}: in its place is a folder, a device or a pipe.")
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.replacing(path) as file:
         yield file

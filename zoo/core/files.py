@@ -72,6 +72,8 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
         ...     file.write(text.encode())
     """
     path = pathlib.Path(path)
+    if path.exists() and not path.is_file():  # a device would be replaced by a file
+        raise OutputError(f"Cannot write the file {str(path)!r}: in its place is a folder, a device or a pipe.")
     part = path.with_name(f"{path.name}.part")
     with _problems_of(path, _REFUSED):
         descriptor = locking.create(part, f"{str(path)!r}")
