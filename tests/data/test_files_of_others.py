@@ -288,6 +288,9 @@ class TestFolders:
             ):
                 call()
         assert len(list(Samples(folder, SHAPE, follow_links=True))) == 3
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("ZOO_FOLLOW_LINKS", "1")
+            assert len(list(Samples(folder, SHAPE))) == len(zoo.data.load(folder, "all", shape=SHAPE)) == 3
         source = zoo.data.load(folder, follow_links=True)
         assert (len(source), source.class_names) == (2, ("a", "b") if is_folder else ("a",))
         assert len(zoo.data.load(folder, shape=SHAPE, stream=True, follow_links=True)) == 2

@@ -27,10 +27,6 @@ _trust = click.option(
     help="Whether the model must carry the digests that zoo writes: those of other tools and older versions do not.",
 )
 
-_follow_links = click.option(
-    "--follow-links", is_flag=True, help="Follow links inside a folder that lead out of it, if you trust it."
-)
-
 
 @click.command()
 @_model
@@ -39,8 +35,7 @@ _follow_links = click.option(
 @_split
 @_threads
 @_trust
-@_follow_links
-def encode(model, data, output, split, threads, trust, follow_links):
+def encode(model, data, output, split, threads, trust):
     """Write the latent features of DATA to a .npy file.
 
     MODEL is a pretrained model, or a FILE.tflite or FILE.onnx that zoo.export wrote, which runs without TensorFlow.
@@ -50,7 +45,7 @@ def encode(model, data, output, split, threads, trust, follow_links):
     import numpy as np
 
     with output_file(output) as file:
-        opened, samples = _open(model, data, split, threads, trust, follow_links)
+        opened, samples = _open(model, data, split, threads, trust)
         latent = np.concatenate([opened.encode(batch) for _, batch in _with_progress(samples, "encode")])
         np.save(file, latent)
     click.echo(f"Wrote {output}: {latent.dtype} {latent.shape}, latent features of {samples.title}.")
@@ -65,15 +60,14 @@ def encode(model, data, output, split, threads, trust, follow_links):
 @_split
 @_threads
 @_trust
-@_follow_links
-def score(model, data, threshold, split, threads, trust, follow_links):
+def score(model, data, threshold, split, threads, trust):
     """Print the anomaly score of every sample of DATA as CSV: sample, score and, with a threshold, anomaly (0 or 1).
 
     MODEL and DATA are as for zoo encode; a sample is named by its path in the folder, or by its number.
     """
     import csv
 
-    opened, samples = _open(model, data, split, threads, trust, follow_links)
+    opened, samples = _open(model, data, split, threads, trust)
     score_of = getattr(opened, "score", None) or opened.reconstruction_error
     threshold = getattr(opened, "threshold", None) if threshold is None else threshold
     writer = csv.writer(sys.stdout, lineterminator="\n")
@@ -86,7 +80,7 @@ def score(model, data, threshold, split, threads, trust, follow_links):
             writer.writerow([shown(name), f"{value:.9g}", *anomaly])
 
 
-def _open(model, data, split, threads, trust, follow_links):
+def _open(model, data, split, threads, trust):
     """A pretrained model, or an exported file, which needs no TensorFlow; and the samples that it shall run on."""
     from zoo.data.samples import Samples
 
@@ -96,7 +90,7 @@ def _open(model, data, split, threads, trust, follow_links):
     else:
         load_tensorflow()
         opened = zoo.load(model, trust=trust)
-    return opened, Samples(data, opened.input_shape, getattr(opened, "dtype", "float32"), split, follow_links)
+    return opened, Samples(data, opened.input_shape, getattr(opened, "dtype", "float32"), split)
 
 
 def _with_progress(samples, title):

@@ -40,7 +40,9 @@ class Archive(zipfile.ZipFile):
         if file is not None:
             file.close()
 
-    def read(self, name: str | zipfile.ZipInfo, limit: float | None = None) -> bytes:
+    def read(  # type: ignore[override]  # the password of ZipFile.read is none of ours
+        self, name: str | zipfile.ZipInfo, limit: float | None = None
+    ) -> bytes:
         """The content of a member, which has exactly the size and the checksum that the archive states.
 
         `ZipFile.read` unpacks a member to any length before it is cut to the stated one.
@@ -65,6 +67,7 @@ class Archive(zipfile.ZipFile):
             raise zipfile.BadZipFile(f"more than {int(limit):,} bytes")
         try:
             with self._reading:
+                assert self.fp is not None, "the archive is closed"
                 self.fp.seek(member.header_offset)
                 signature, *lengths = _LOCAL_HEADER.unpack(self.fp.read(_LOCAL_HEADER.size))
                 self.fp.seek(sum(lengths), os.SEEK_CUR)
@@ -114,6 +117,7 @@ def opened(
         >>> with archives.opened("photos.zip", limit=1e9) as archive:
         ...     content = archive.read("train/cat/1.jpg", limit=1e6)
     """
+    raw: io.RawIOBase | io.BytesIO
     if isinstance(source, bytes):
         where, size, raw = where or "This file", len(source), io.BytesIO(source)
     else:
@@ -128,10 +132,10 @@ def opened(
         directory.close()
         raise error(f"{where} is damaged or not a zip archive ({_shown(problem)}). Copy or pack it again.") from problem
     directory.members = None
-    problem = _problem(archive.infolist(), archive.start_dir, size, limit, members)
-    if problem:
+    refusal = _problem(archive.infolist(), archive.start_dir, size, limit, members)
+    if refusal:
         archive.close()
-        raise error(f"{where} is refused: {problem}. Pack its files again if you trust where it is from.")
+        raise error(f"{where} is refused: {refusal}. Pack its files again if you trust where it is from.")
     return archive
 
 

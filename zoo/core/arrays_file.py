@@ -11,7 +11,7 @@ import os
 import re
 import struct
 from collections.abc import Iterator, Mapping
-from typing import BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -141,7 +141,7 @@ def _file(source, error, missing, options):
         yield file, os.fstat(file.fileno()).st_size
 
 
-def _array(file: BinaryIO, size: int) -> np.ndarray:
+def _array(file: Any, size: int) -> np.ndarray:
     """The array in a file of `size` bytes."""
     dtype, fortran_order, shape, begin = _header(file)
     count = math.prod(shape)
@@ -152,7 +152,7 @@ def _array(file: BinaryIO, size: int) -> np.ndarray:
         )
     _check_memory(expected)
     array = np.empty(count, dtype)
-    content = memoryview(array.view("uint8"))
+    content = memoryview(array.view("uint8").data)
     while content:
         done = file.readinto(content[:_CHUNK])
         if not done:

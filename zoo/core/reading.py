@@ -6,11 +6,12 @@ or folder in its place, a size beyond the limit, text that is nested too deeply 
 
 import contextlib
 import errno
+import io
 import os
 import pathlib
 import stat
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 
@@ -40,7 +41,7 @@ def opened(
     follow_links: bool = True,
     error: type[ZooError] = DataError,
     missing: type[ZooError] = DataNotFoundError,
-) -> Iterator[BinaryIO]:
+) -> Iterator[io.BufferedReader]:
     """Open a regular file for reading; nothing blocks, and nothing else is opened.
 
     Args:
@@ -150,4 +151,4 @@ def is_plain_name(name: str) -> bool:
 def reason(problem: Exception) -> str:
     """Why a path cannot be opened, in words that follow it: "may not be read: check its permissions"."""
     number = getattr(problem, "errno", None)
-    return _REASONS.get(number, f"cannot be read: {getattr(problem, 'strerror', None) or problem}")
+    return _REASONS.get(number or 0, f"cannot be read: {getattr(problem, 'strerror', None) or problem}")

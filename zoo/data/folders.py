@@ -7,18 +7,23 @@ from zoo.core import reading
 from zoo.core.errors import DataError
 from zoo.data.images import is_hidden, is_image_file
 
+_VARIABLE = "ZOO_FOLLOW_LINKS"
+_REMEDY = f"follow_links=True, or set {_VARIABLE}=1"
+
 
 def found_images(root, follow_links=False, depth=None):
     """Paths of all image files below a folder, as tuples of their parts below it, in no order.
 
     Args:
         root: path of the folder, which may itself be a link.
-        follow_links: whether links may lead out of it, and several links to one folder.
+        follow_links: whether links may lead out of it, and several links to one folder. The environment variable
+            ``ZOO_FOLLOW_LINKS=1`` says so for every folder.
         depth: number of parts of the paths wanted; None takes all.
 
     Raises:
         DataError: a folder that may not be read, a link that is not followed or that leads back to where it is.
     """
+    follow_links = follow_links or os.environ.get(_VARIABLE) == "1"
     found, links = [], _Links(root, follow_links, skip=depth is None)
     pending = [((), frozenset())]  # folders to read, each with the identities of those that hold it
     while pending:
@@ -58,7 +63,7 @@ class _Links:
         if not self._follow and not is_inside:
             raise DataError(
                 f"{path!r} is a link that leads out of its folder, to {target!r}. If you trust it, pass"
-                " follow_links=True (zoo encode --follow-links); otherwise replace it by a copy of the file or folder."
+                f" {_REMEDY}; otherwise replace it by a copy of the file or folder."
             )
         if not is_folder:
             return True
@@ -69,8 +74,8 @@ class _Links:
             raise DataError(f"{path!r} is a link to a folder that holds it, {target!r}. Remove it.")
         if not self._follow and identity in self._reached:
             raise DataError(
-                f"{path!r} is one of several links to the folder {target!r}. If that is meant, pass follow_links=True"
-                " (zoo encode --follow-links); otherwise remove it."
+                f"{path!r} is one of several links to the folder {target!r}. If that is meant, pass"
+                f" {_REMEDY}; otherwise remove it."
             )
         self._reached.add(identity)
         return True

@@ -39,7 +39,8 @@ def deferred_values() -> Iterator[list[keras.Variable]]:
     from keras.src.backend.common import global_state
 
     waiting = "uninitialized_variables"  # Keras' list of them, which may hold some of an outer scope
-    outer, variables = global_state.get_global_attribute(waiting), []
+    outer = global_state.get_global_attribute(waiting)
+    variables: list[keras.Variable] = []
     global_state.set_global_attribute(waiting, variables)
     try:
         with keras.StatelessScope(initialize_variables=False):

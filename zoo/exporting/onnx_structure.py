@@ -26,12 +26,12 @@ _REFUSED = {"If", "Scan", "SequenceMap"}
 _LOOP = "Loop"
 
 _SIZE, _FLAG, _AXIS = (1, 1 << 16), (0, 1), (-8, 8)
-_WINDOW = {
+_WINDOW: dict[str, tuple[int, int] | None] = {
     "strides": _SIZE, "dilations": _SIZE, "kernel_shape": _SIZE, "pads": (0, 1 << 16), "group": _SIZE,
     "output_padding": (0, 1 << 16), "output_shape": _SIZE, "ceil_mode": _FLAG, "count_include_pad": _FLAG,
     "storage_order": _FLAG, "auto_pad": None,
 }  # fmt: skip
-_REDUCTION = {"axes": _AXIS, "keepdims": _FLAG, "noop_with_empty_axes": _FLAG}
+_REDUCTION: dict[str, tuple[int, int] | None] = {"axes": _AXIS, "keepdims": _FLAG, "noop_with_empty_axes": _FLAG}
 _PLAIN = (
     "Abs", "Add", "Clip", "Div", "Erf", "Exp", "GlobalAveragePool", "GlobalMaxPool", "Identity", "Log", "MatMul", "Max",
     "Min", "Mul", "Neg", "Relu", "Reshape", "Sigmoid", "Slice", "Softplus", "Sqrt", "Squeeze", "Sub", "Tanh",

@@ -214,7 +214,7 @@ def _layer(context, x, weights, bias, y, axis):
 
 
 def _fully_connected(context, inputs, outputs):
-    x, weights, bias, y = *(*inputs, None)[:3], outputs[0]
+    (x, weights, bias), (y,) = [*inputs, None][:3], outputs
     context.expect(not (context.weights_format or context.quant_spec))
     _layer(context, x, weights, bias, y, 0)
     units, depth = weights.shape
@@ -226,7 +226,7 @@ def _fully_connected(context, inputs, outputs):
 
 
 def _convolution(context, inputs, outputs):
-    x, weights, bias, y = *(*inputs, None)[:3], outputs[0]
+    (x, weights, bias), (y,) = [*inputs, None][:3], outputs
     depthwise = context.name == "DEPTHWISE_CONV_2D"
     _layer(context, x, weights, bias, y, 3 if depthwise else 0)
     units, height, width, depth = weights.shape
@@ -243,7 +243,7 @@ def _convolution(context, inputs, outputs):
 
 
 def _transposed_convolution(context, inputs, outputs):
-    shape, weights, x, bias, y = *(*inputs, None)[:4], outputs[0]
+    (shape, weights, x, bias), (y,) = [*inputs, None][:4], outputs
     _layer(context, x, weights, bias, y, 0)
     units, height, width, depth = weights.shape
     expected = context.constant(shape)
@@ -288,7 +288,7 @@ def _multiplications(context, places, window, units):
 
 
 def _reshape(context, inputs, outputs):
-    x, shape, y = *(*inputs, None)[:2], outputs[0]
+    (x, shape), (y,) = [*inputs, None][:2], outputs
     _moved(context, x, y)
     if shape is not None:
         given = context.constant(shape)
@@ -419,9 +419,9 @@ def _resize(context, inputs, outputs):
     context.shape(y, (x.shape[0], *context.constant(size), x.shape[3]))
 
 
-_ARITHMETIC = {"check": _arithmetic, "inputs": (2, 2), "options": "ArithmeticOptions"}
-_REDUCTION = {"check": _reduction, "inputs": (2, 2), "options": "ReducerOptions", "options_type": 27}
-_POOL = {"check": _pool, "options": "Pool2DOptions", "options_type": 5}
+_ARITHMETIC: dict[str, Any] = {"check": _arithmetic, "inputs": (2, 2), "options": "ArithmeticOptions"}
+_REDUCTION: dict[str, Any] = {"check": _reduction, "inputs": (2, 2), "options": "ReducerOptions", "options_type": 27}
+_POOL: dict[str, Any] = {"check": _pool, "options": "Pool2DOptions", "options_type": 5}
 
 # Number in the schema: operator.
 OPERATORS = {
