@@ -1,12 +1,15 @@
 """A sample of the campaign of docs/security.md, and proof that the campaign notices what it looks for."""
 
+import collections
 import json
+import random
 
+import numpy as np
 import pytest
-from hostile import campaign, commands, control, kills, kinds, report, trial, worker
+from hostile import campaign, commands, control, kills, kinds, models, report, trial, victims, worker
 
 SEED = 99  # not the one of the page
-SAMPLE = {"models": 155, "exports": 70, "data": 42}
+SAMPLE = {"models": 93, "exports": 70, "data": 42}
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +34,24 @@ def test_a_sample_of_the_campaign(state):
         assert totals["read" if kind == "data" else "same numbers"] > 0, f"not everything of {kind} is refused"
 
     campaign.run(state, cases, SEED, report=lambda result: pytest.fail("it is done already"))
+
+
+@pytest.mark.parametrize("checked", [True, False])
+def test_without_a_manifest_other_numbers_would_be_noticed(state, tmp_path, monkeypatch, checked):
+    if not checked:
+        monkeypatch.setattr("zoo.core.manifest._checked", lambda folder, name, entry: (folder / name).read_bytes())
+    with np.load(state / campaign.VICTIMS / victims.SAMPLES) as stored:
+        computed = dict(stored)
+    outcomes = collections.Counter()
+    for number in range(60):
+        place = tmp_path / str(number)
+        place.mkdir()
+        row = "config.json, structure"
+        case = kinds.trial("models", row, random.Random(number), place, state / campaign.VICTIMS, computed)
+        if models.FOUND in case.detail:
+            outcomes[trial.run(case)["outcome"]] += 1
+    assert outcomes["refused"] > 5
+    assert (outcomes["other numbers"] > 0) is not checked, outcomes
 
 
 def test_what_the_campaign_looks_for_is_noticed(state):
