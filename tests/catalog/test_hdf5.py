@@ -219,6 +219,37 @@ def test_data_that_overlap():
             hdf5.read(content.replace(layout, struct.pack("<QQ", place, 32)))
 
 
+def test_a_shape_that_is_not_stored_and_a_name_that_appears_twice():
+    content = written(lambda file: file.update({"a": np.arange(4.0), "b": np.arange(5.0)}))
+    sizes = struct.pack("<QQ", 4, 4)
+    assert content.count(sizes) == 1
+    with pytest.raises(IntegrityError, match=r"'a' has shape \(3,\), which takes 24 bytes, and 32 are stored"):
+        hdf5.read(content.replace(sizes, struct.pack("<QQ", 3, 3)))
+    name = b"b".ljust(8, b"\0")
+    assert content.count(name) == 1
+    with pytest.raises(IntegrityError, match="the name b'a' is out of order, or appears twice"):
+        hdf5.read(content.replace(name, b"a".ljust(8, b"\0")))
+
+
+def test_a_tree_whose_nodes_all_lead_to_the_same_node():
+    """A few thousand bytes, 32 to the power of 9 ways through them."""
+    content = written(lambda file: None)
+    root, end, undefined, levels = content.index(b"TREE"), len(content), 2**64 - 1, 9
+    nodes = b"SNOD\1".ljust(328, b"\0")
+    for level in range(levels):
+        below = end + 328 + 544 * (level - 1) if level else end
+        node = struct.pack("<4sBBHQQ", b"TREE", 0, level, 32, undefined, undefined)
+        nodes += node + struct.pack("<QQ", 0, below) * 32 + bytes(8)
+    top = struct.pack("<4sBBHQQQQQ", b"TREE", 0, levels, 1, undefined, undefined, 0, end + 328 + 544 * (levels - 1), 0)
+    size = struct.pack("<Q", end)
+    changed = content[:root] + top + content[root + len(top) :] + nodes
+    assert content.count(size) == 1
+    start = time.perf_counter()
+    with pytest.raises(IntegrityError, match="parts of it overlap, or contain themselves"):
+        hdf5.read(changed.replace(size, struct.pack("<Q", len(changed)), 1))
+    assert time.perf_counter() - start < 1
+
+
 def mutated(content, chance):
     """A copy with one to four changes: a flipped bit, another byte, or an 8-byte number as an attacker would choose."""
     content = bytearray(content)
