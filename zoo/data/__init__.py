@@ -49,8 +49,8 @@ def load(
         stream: True to read the images of a folder, an archive or a TFDS dataset as they are needed; False to read them
             into memory now; "auto" to stream what is larger than a quarter of the free memory.
         follow_links: whether symbolic links inside a folder may lead out of it, as in datasets that are put together
-            from links; ``ZOO_FOLLOW_LINKS=1`` in the environment says so for all. Links that stay inside are followed in
-            any case, and the folder itself may be one.
+            from links; ``ZOO_FOLLOW_LINKS=1`` in the environment says so for all. Links that stay inside are always
+            followed, and the folder itself may be one.
 
     Returns:
         Source, or Stream.
