@@ -5,6 +5,7 @@ import os
 import shutil
 import threading
 
+import keras
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -118,6 +119,17 @@ def test_golden_outputs_that_the_model_does_not_give(saved):
     resealed(saved)
     with pytest.raises(IntegrityError, match="'mine' has no golden.npz to be verified with"):
         zoo.load(saved, verify=True)
+
+
+def test_golden_outputs_are_those_of_float32_in_any_precision(saved, tmp_path):
+    """The weights of all precisions are float32, and a model may be loaded where another policy is set."""
+    try:
+        keras.mixed_precision.set_global_policy("mixed_float16")
+        zoo.load(saved, verify=True)
+        zoo.save(zoo.convolutional((8, 8, 1), 4, (3,)), tmp_path / "half")
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    zoo.load(tmp_path / "half", verify=True)
 
 
 def test_a_folder_of_an_older_version_is_sealed_by_hand(saved):

@@ -20,7 +20,7 @@ def write(path, model, source=None):
     Without a source: of embedded digits, brought to the model's shape.
     """
     few = Source(samples_like(model.input_shape, SAMPLES)) if source is None else source.part(0, SAMPLES)
-    np.savez_compressed(path, samples=few.images, **_outputs(model, few.pixels()))
+    np.savez_compressed(path, samples=few.images, **_outputs(precision.in_float32(model)[0], few.pixels()))
 
 
 def check(content, model, name):
@@ -36,6 +36,7 @@ def check(content, model, name):
             or above what float32 can deliver for this model, see `zoo.exporting.precision`.
     """
     worst = 0.0
+    model, _ = precision.in_float32(model)
     stored = _stored(content, name)
     try:
         pixels = Source(stored["samples"]).pixels()

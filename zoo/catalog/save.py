@@ -80,7 +80,7 @@ def write_model(model, staging, metadata, test=None):
         "sha256": files.sha256(weights),
     }
     card = convert({**metadata, **measured}, Card, "the metadata")
-    golden.write(staging / GOLDEN, fresh, test)
+    golden.write(staging / GOLDEN, model, test)
     write_card(card, staging)
     return card
 

@@ -106,7 +106,7 @@ class _Arrays(Mapping):
             return array
 
 
-class _FormatError(ZooError):
+class _FormatError(ZooError, ValueError):
     """What is wrong, in words that follow the name of the file."""
 
 
