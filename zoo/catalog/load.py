@@ -8,7 +8,7 @@ from keras import layers
 
 from zoo.autoencoder import Autoencoder
 from zoo.catalog import golden, hdf5
-from zoo.catalog.card import CARD_LIMITS, CONFIG, GOLDEN, WEIGHTS, parse_card
+from zoo.catalog.card import CARD_LIMITS, CONFIG, GOLDEN, WEIGHTS, parse_card, read_card
 from zoo.catalog.lookup import find
 from zoo.core import manifest
 from zoo.core.errors import IntegrityError, reason
@@ -59,7 +59,10 @@ def load(
     """
     forking.check()
     directory = find(name_or_directory)
-    contents = manifest.read(directory, LIMITS if weights else CARD_LIMITS, trust=trust, optional=[GOLDEN])
+    limits = LIMITS if weights else CARD_LIMITS
+    if weights and trust == "unsealed":  # no manifest says how large the file is
+        limits = {**LIMITS, WEIGHTS: read_card(directory, trust=trust).size_bytes}
+    contents = manifest.read(directory, limits, trust=trust, optional=[GOLDEN])
     card = parse_card(contents, directory)
     if not weights:
         return from_config(card.config, memory_limit=memory_limit)

@@ -17,22 +17,27 @@ class _ClassToImport:
 
 
 class _AfterImportOfKeras:
-    """Finds Keras as everybody else does, and runs a function once it is imported."""
+    """Finds Keras as everybody else does, and runs a function once it is imported: many only ask where it is."""
 
     def __init__(self, then) -> None:
-        self._then = then
+        self._then, self._searching = then, False
 
     def find_spec(self, name, path, target=None):
-        if name != "keras":
+        if name != "keras" or self._searching:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
+        self._searching = True
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            self._searching = False
         if spec is not None and spec.loader is not None:
             execute = spec.loader.exec_module
 
             def execute_and_continue(module):
                 execute(module)
-                self._then(module)
+                if self in sys.meta_path:
+                    sys.meta_path.remove(self)
+                    self._then(module)
 
             spec.loader.exec_module = execute_and_continue
         return spec
