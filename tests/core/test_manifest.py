@@ -146,3 +146,17 @@ def test_readers_beside_a_writer_find_the_old_or_the_new_whole(directory):
     for reader in readers:
         reader.join()
     assert len(seen) > 1 and all(a == b for a, b in seen if a != b"aaa")
+
+
+def test_a_file_that_has_not_arrived_is_read_where_it_waits(directory):
+    (directory / ".zoo-pending").mkdir()
+    assert manifest.arriving(directory / "a") is None
+    (directory / ".zoo-pending" / "a").write_bytes(b"new")
+    assert manifest.arriving(directory / "a") is None  # not what the manifest lists
+    listed = manifest.entries(directory)
+    (directory / "manifest.json").write_text(manifest.written({**listed, "a": manifest.entry(b"new")}))
+    assert manifest.arriving(directory / "a") == b"new" and manifest.arriving(directory / "b") is None
+    assert manifest.read(directory, _LIMITS) == {"a": b"new", "b": b"bbb"}
+    (directory / ".zoo-pending").rename(directory.parent / "elsewhere")
+    (directory / ".zoo-pending").symlink_to(directory.parent / "elsewhere")
+    assert manifest.arriving(directory / "a") is None

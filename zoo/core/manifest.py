@@ -123,6 +123,17 @@ def read_unsealed(directory: pathlib.Path, limits: Mapping[str, float], optional
     return {name: _bytes(directory, name, limits[name]) for name in present}
 
 
+def arriving(path: pathlib.Path) -> bytes | None:
+    """The new content of a file whose writer was killed, or is at work, after the manifest and before this file."""
+    directory, pending = path.parent, path.parent / PENDING
+    if pending.is_symlink() or not (pending / path.name).is_file():
+        return None
+    try:
+        return _checked(pending, path.name, entries(directory)[path.name])
+    except (IntegrityError, KeyError):
+        return None
+
+
 def check(directory: pathlib.Path, accept: Callable[[bytes], object] | None = None) -> dict[str, Entry]:
     """Compare every file that the manifest of a directory lists, and return the entries; `accept`, errors as `read`."""
     listed = _parsed(_manifest_bytes(directory), directory, accept)

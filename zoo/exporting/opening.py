@@ -1,9 +1,10 @@
 """The one way in for a .tflite or .onnx file: read once, seal and structure checked, then given to its runtime."""
 
 import os
+import pathlib
 from collections.abc import Callable
 
-from zoo.core import reading
+from zoo.core import manifest, reading
 from zoo.core.errors import ExportError, unknown_name
 from zoo.exporting import metadata, seal, trial
 from zoo.exporting.structure import Structure
@@ -39,7 +40,7 @@ def opened(
     """
     if trust not in TRUST:
         raise unknown_name("trust", trust, TRUST)
-    content = reading.read_bytes(path, limit=_LARGEST, error=ExportError)
+    content = manifest.arriving(pathlib.Path(path)) or reading.read_bytes(path, limit=_LARGEST, error=ExportError)
     where = repr(os.fspath(path))
     if trust == "sealed":
         seal.check(content, where)
