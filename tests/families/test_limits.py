@@ -1,6 +1,7 @@
 """Configs of absurd size are refused before memory is allocated or time is spent."""
 
 import json
+import os
 import time
 
 import keras
@@ -120,6 +121,10 @@ def test_a_limit_of_load(tmp_path):
     with pytest.raises(ConfigError, match="memory_limit=1,000"):
         zoo.load(tmp_path / "saved", memory_limit=1_000)
     assert zoo.load(tmp_path / "saved", memory_limit=None).latent_shape == (4,)
+
+    os.truncate(tmp_path / "saved" / "model.weights.h5", 10**9)  # sparse: takes no space, but would take memory
+    with pytest.raises(ConfigError, match="has 1,000,000,000 bytes, which is more than memory_limit=200,000,000"):
+        zoo.load(tmp_path / "saved", memory_limit=2e8)
 
 
 def test_weights_that_are_not_finite(tmp_path):

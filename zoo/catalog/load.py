@@ -1,5 +1,6 @@
 """Loading pretrained models, with every file checked before it is opened."""
 
+import contextlib
 import os
 from typing import Any
 
@@ -11,13 +12,14 @@ from zoo.catalog import golden, hdf5
 from zoo.catalog.card import CARD_LIMITS, CONFIG, GOLDEN, WEIGHTS, parse_card, read_card
 from zoo.catalog.lookup import find
 from zoo.core import manifest
-from zoo.core.errors import IntegrityError, reason
+from zoo.core.errors import ConfigError, IntegrityError, reason
 from zoo.engine import forking, keras_internals
 from zoo.families import from_config
 from zoo.families.registry import MEMORY_LIMIT, without_values
 from zoo.layers.parts import Encoder
 
 LIMITS = {**CARD_LIMITS, WEIGHTS: 4e9, GOLDEN: 256e6}  # bytes
+_AROUND_WEIGHTS = 64e6  # bytes of a weight file that are names and structure
 
 
 def load(
@@ -51,6 +53,7 @@ def load(
         DataNotFoundError: a directory that is not there or holds no model.
         IntegrityError: a file is missing, changed or no regular file, or the weights do not fit the config; with
             `verify`, another output than the golden one.
+        ConfigError: a model beyond the memory limit.
 
     Example:
         >>> model = zoo.load("mnist-feed-forward-16")
@@ -59,6 +62,8 @@ def load(
     """
     forking.check()
     directory = find(name_or_directory)
+    if weights:
+        _check_size(directory / WEIGHTS, memory_limit)
     limits = LIMITS if weights else CARD_LIMITS
     if weights and trust == "unsealed":  # no manifest says how large the file is
         limits = {**LIMITS, WEIGHTS: read_card(directory, trust=trust).size_bytes}
@@ -70,6 +75,17 @@ def load(
     if verify:
         check_golden(card, contents, model)
     return model
+
+
+def _check_size(path, memory_limit):
+    """Raise `ConfigError` for a weight file that is larger than all weights may be, before it is read."""
+    with contextlib.suppress(OSError):  # what is wrong with the file is said where it is read
+        size = path.lstat().st_size
+        if memory_limit is not None and size > memory_limit + _AROUND_WEIGHTS:
+            raise ConfigError(
+                f"{str(path)!r} has {size:,} bytes, which is more than memory_limit={memory_limit:,.0f}. If you trust"
+                " where it comes from, pass a larger memory_limit."
+            )
 
 
 def assembled(card, contents, memory_limit=MEMORY_LIMIT):

@@ -92,6 +92,10 @@ def read_bytes(path: str | os.PathLike, *, limit: float, **options: Any) -> byte
                 content += file.read(int(limit) + 1)
         except OSError as problem:
             raise error(f"{os.fspath(path)!r} {reason(problem)}.") from problem
+        if content is None:  # of what calls itself a regular file but keeps its readers waiting, as /proc/kmsg does
+            raise error(
+                f"Expected a regular file at {os.fspath(path)!r}. Received one that has nothing to be read yet."
+            )
     if len(content) > limit:
         raise error(f"{os.fspath(path)!r} is too large: expected at most {int(limit):,} bytes.")
     return content
