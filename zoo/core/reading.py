@@ -87,7 +87,7 @@ def read_bytes(path: str | os.PathLike, *, limit: float, **options: Any) -> byte
     error = options.get("error", DataError)
     with opened(path, limit=limit, **options) as file:
         try:
-            content = file.read(os.fstat(file.fileno()).st_size + 1) or b""
+            content = file.read(os.fstat(file.fileno()).st_size + 1)
             if file.peek(1):  # it grows while it is read, or is one whose size is not known before
                 content += file.read(int(limit) + 1)
         except OSError as problem:
