@@ -55,10 +55,11 @@ class TestCatalog(ZooTest):
     @pytest.mark.needs_dataset("mnist")
     def test_what_quantisation_costs_is_measured_again(self):
         compared = verification.verify_quantization("mnist-feed-forward-8")
+        tolerances = {"size_bytes": {"abs": 128}, "mse": {"rel": 1e-3}, "knn_accuracy": {"abs": 0.005}}
         modes, keys = ("float32", "float16", "dynamic", "int8"), ("size_bytes", "mse", "knn_accuracy")
         assert list(compared) == [(mode, key) for mode in modes for key in keys]
         for (_, key), (stated, measured) in compared.items():
-            assert stated == pytest.approx(measured, **({"abs": 0.005} if key == "knn_accuracy" else {"rel": 1e-3}))
+            assert stated == pytest.approx(measured, **tolerances[key])
         assert compared["int8", "mse"][1] > compared["float32", "mse"][1]
 
     def test_quantisation_costs_little(self):
