@@ -17,7 +17,6 @@ import numpy as np
 
 WRITERS = ("save", "export", "train")
 EARLIER, NEW = "the earlier result", "the new result"
-MIXED = "files of both"  # of an export, whose formats are read one by one
 NEITHER, LEFT = "neither result", "left behind"
 _WAYS = ("killed at any moment", "killed before every step", "on a full disk")
 _RESUMED = ".checkpoint"  # from which a training goes on
@@ -215,11 +214,7 @@ class Killing:
         if _same(found, self._new):
             return NEW
         if self.earlier:
-            if _same(found, self._old):
-                return EARLIER
-            pairs = zip(found or (), self._old, self._new, strict=found is not None)
-            mixed = found and all(_same([file], [old]) or _same([file], [new]) for file, old, new in pairs)
-            return MIXED if mixed else None
+            return EARLIER if _same(found, self._old) else None
         return EARLIER if found is None and not _complete(folder) else None
 
     def _error(self, folder):

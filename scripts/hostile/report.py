@@ -51,5 +51,5 @@ def _table(kind, rows, title):
 
 def _columns(kind):
     if kind == "kills":
-        return kills.EARLIER, kills.NEW, kills.MIXED
+        return kills.EARLIER, kills.NEW
     return ("refused", "read") if kind == "data" else tuple(name for name in GOOD if name != "read")
