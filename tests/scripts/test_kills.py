@@ -1,9 +1,7 @@
 """Writers that are killed, that run out of disk, or that meet each other; models in threads and forked processes."""
 
-import os
 import random
 import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -83,20 +81,3 @@ def test_models_are_loaded_by_eight_threads_at_once(tmp_path):
         thread.join()
     assert wrong == []
     assert len(right) == 48
-
-
-_FORKED = """
-import os, sys
-import keras, zoo
-zoo.load, zoo.feed_forward  # everything is imported, and no model made
-process = os.fork()
-if not process:
-    os._exit(0 if zoo.load(sys.argv[1]).count_params() == 22 else 1)
-code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-sys.exit(code or zoo.load(sys.argv[1]).count_params() != 22)
-"""
-
-
-def test_a_process_may_fork_after_the_import(tmp_path):
-    zoo.save(zoo.feed_forward((4,), 2), tmp_path)
-    subprocess.run([sys.executable, "-c", _FORKED, tmp_path], check=True, timeout=120, env=os.environ)
