@@ -132,7 +132,8 @@ def _recipe(place, rng):
     path = place / "data" / "recipe.toml"
     if rng.random() < 0.5:
         line = rng.choice(_TOML)
-        content, detail = _RECIPE + line.encode() + b"\n", line[:40]
+        old = b"learning_rate = 1e-3" if line.startswith("learning_rate") else b"epochs = 2"
+        content, detail = _RECIPE.replace(old, line.encode()), line[:40]
     else:
         content, detail = raw.mutated(_RECIPE, rng)
     path.write_bytes(content)

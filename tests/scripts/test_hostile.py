@@ -32,6 +32,8 @@ def test_a_sample_of_the_campaign(state):
         totals = {good: sum(count.get(good, 0) for count in rows.values()) for good in trial.GOOD}
         assert totals["refused"] > SAMPLE[kind] / 3, kind
         assert totals["read" if kind == "data" else "same numbers"] > 0, f"not everything of {kind} is refused"
+    for form in (models.FOUND, models.SEALED, models.UNSEALED):
+        assert any(form in r["detail"] and r["outcome"] == "same numbers" for r in results.values()), form
 
     campaign.run(state, cases, SEED, report=lambda result: pytest.fail("it is done already"))
 
