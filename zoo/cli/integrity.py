@@ -63,7 +63,7 @@ def _checked(name, public_key):
             raise ConfigError("An exported file carries no signature: verify its directory.")
         zoo.lite.load(path)
         return "the file's seal"
-    from zoo.catalog.card import METADATA
+    from zoo.catalog.card import GOLDEN, METADATA
     from zoo.catalog.lookup import find
     from zoo.core import manifest
 
@@ -83,5 +83,6 @@ def _checked(name, public_key):
         load_tensorflow()
         from zoo.catalog.seal import verify
 
-        checked = f"{len(verify(name, signed))} files and the golden output"
+        listed = verify(name, signed)
+        checked = f"{len(listed)} files" + (" and the golden output" if GOLDEN in listed else "")
     return f"{checked}, signed as {signed.comment}" if signed else checked
