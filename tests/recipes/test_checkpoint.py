@@ -328,7 +328,7 @@ class TestOfOthers:
         assert _Stopwatch(path, True).seconds == 0
         with _Stopwatch(path, True):
             pass
-        assert path.read_text() == "0.0"
+        assert path.is_fifo() if text is None else path.read_text() == "0.0"
 
     def test_nothing_is_written_through_a_link(self, recipe, tmp_path):
         (tmp_path / "precious").mkdir()
