@@ -9,12 +9,12 @@ import time
 import click
 from website import models, runtime, server
 
-from zoo.cli import ErrorGroup
+from zoo.cli import Commands
 
 WEB = pathlib.Path(__file__).parents[1] / "web"
 
 
-@click.group(cls=ErrorGroup, help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
 def main():
     pass
 

@@ -32,8 +32,8 @@ def check(config: Any) -> None:
         elif size > _ITEMS and not isinstance(value, str) and where not in _LONG:
             problem = f"{size:,} entries: at most {_ITEMS} are allowed"
         elif numbers:
-            if not all(-_NUMBER < number < _NUMBER for number in (value if size > 1 else [value])):
-                problem = "a number that is infinite, NaN or above 2^63"
+            if not all(map(_is_bounded, value if size > 1 else [value])):
+                problem = "a number that is infinite, NaN or a whole one above 2^63"
         elif isinstance(value, str):
             problem = f"a text of {size:,} characters: at most {_TEXT:,} are allowed" if size > _TEXT else ""
         elif isinstance(value, (dict, list, tuple)):
@@ -48,6 +48,10 @@ def check(config: Any) -> None:
 
 def _is_number(value):
     return isinstance(value, (int, float))
+
+
+def _is_bounded(number):
+    return math.isfinite(number) if isinstance(number, float) else abs(number) < _NUMBER
 
 
 def check_memory(model: Autoencoder, limit: float | None) -> None:
