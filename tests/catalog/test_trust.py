@@ -129,7 +129,10 @@ def test_golden_outputs_are_those_of_float32_in_any_precision(saved, tmp_path):
         zoo.save(zoo.convolutional((8, 8, 1), 4, (3,)), tmp_path / "half")
     finally:
         keras.mixed_precision.set_global_policy("float32")
-    zoo.load(tmp_path / "half", verify=True)
+    model = zoo.load(tmp_path / "half", verify=True)
+    with np.load(tmp_path / "half" / "golden.npz") as stored:
+        assert stored["latent"].dtype == "float32"  # in float16 it would be 1e-3 away
+        np.testing.assert_allclose(stored["latent"], model.encode(stored["samples"]), atol=1e-5)
 
 
 def test_a_folder_of_an_older_version_is_sealed_by_hand(saved):

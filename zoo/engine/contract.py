@@ -194,6 +194,13 @@ def class_weights(class_weight, y):
 
 
 def check_class_weight(class_weight, contract, sample_weight):
+    """Raise `DataError` unless `class_weight` is a dict of class number to a weight that is finite and not negative.
+
+    Args:
+        class_weight: what `fit` was given.
+        contract: `Contract` of a classifier; others take no class weights.
+        sample_weight: None, because both together are refused.
+    """
     if contract.classes is None or sample_weight is not None:
         raise DataError("class_weight needs a classifier's labels y, and cannot be combined with sample_weight.")
     fits = isinstance(class_weight, dict) and all(

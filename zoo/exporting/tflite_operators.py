@@ -5,109 +5,23 @@ promise; some of its checks end the process. So the shape of every output is com
 operator defines it, and compared.
 """
 
-import dataclasses
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from zoo.exporting.structure import MEMORY, require
+from zoo.exporting.tflite_operator import FLOAT, INT8, LARGEST_STEP, NotCheckedError, Operator
 
-_FLOAT, _INT8 = "float32", "int8"
 _NUMBERS = ("float32", "float16", "int8", "uint8", "int32", "int64", "bool")
 _SAME, _VALID = 0, 1
 # Fused activations: none, ReLU, ReLU from -1 to 1, ReLU6. LiteRT's kernels lack the others.
 _ACTIVATIONS = range(4)
-_LARGEST_STEP = 1 << 16
-
-
-class NotCheckedError(Exception):
-    """An operator of this kind, used in a way that this package does not check."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Operator:
-    """How an operator is checked.
-
-    Attributes:
-        name: as TensorFlow Lite's schema has it.
-        check: function of (context, inputs, outputs) that raises `ExportError`, or `NotCheckedError`, and returns the
-            number of multiplications if there are any. An input is None if it is absent.
-        options: table of the schema that holds its options.
-        options_type: number of that table in the schema's union.
-        inputs: smallest and largest number of inputs.
-        outputs: number of outputs.
-    """
-
-    name: str
-    check: Callable[[Any, list, list], int | None]
-    options: str = "EmptyOptions"
-    options_type: int = 0
-    inputs: tuple[int, int] = (1, 1)
-    outputs: int = 1
-
-    def checked(self, options: Any, inputs: list, outputs: list) -> tuple[bool, int]:
-        """Whether everything about a use of the operator was checked, and its number of multiplications.
-
-        Raises:
-            ExportError: what is wrong with it.
-        """
-        least, most = self.inputs
-        require(least <= len(inputs) <= most and len(outputs) == self.outputs, f"its {self.name} lacks a tensor")
-        require(all(tensor is not None for tensor in inputs[:least]), f"its {self.name} lacks an input")
-        context = _Context(self.name, options)
-        try:
-            multiplications = self.check(context, inputs, outputs) or 0
-        except NotCheckedError:
-            return False, 0
-        return context.checked, multiplications
-
-
-class _Context:
-    """An operator's name and options."""
-
-    def __init__(self, name, options):
-        self.name = name
-        self.checked = True
-        self._options = options
-
-    def __getattr__(self, field):
-        """An option; 0 where the operator has none, as LiteRT reads it."""
-        return getattr(self._options, field, 0)
-
-    def shape(self, given, expected):
-        require(given.shape == tuple(expected), f"its {self.name} gives {given.shape}, which must be {tuple(expected)}")
-
-    def expect(self, condition):
-        """What LiteRT may be able to do otherwise too, but not the files of the zoo."""
-        self.checked = self.checked and bool(condition)
-
-    def types(self, allowed, *tensors, rare=None):
-        """Types that are known to work together; of others, those in `rare` may, or tensors of one type."""
-        found = tuple(None if tensor is None else tensor.dtype for tensor in tensors)
-        possible = found in rare if rare else len(set(found)) == 1
-        require(found in allowed or possible, f"its {self.name} combines the types {', '.join(map(str, found))}")
-        self.expect(found in allowed)
-        for tensor in tensors:
-            if tensor is not None and tensor.dtype == _INT8:
-                require(len(tensor.scale), f"its {self.name} has integers without a scale")
-            elif tensor is not None and tensor.dtype == _FLOAT:
-                self.expect(not len(tensor.scale))
-
-    def step(self, *numbers):
-        require(all(1 <= n <= _LARGEST_STEP for n in numbers), f"its {self.name} has a step or size of {numbers}")
-
-    def constant(self, tensor, dtypes=("int32",)):
-        """The values of a constant, as a list (of lists)."""
-        if tensor.data is None or tensor.dtype not in dtypes:
-            raise NotCheckedError
-        return tensor.data.tolist()
 
 
 def _same(context, inputs, outputs):
     (x,), (y,) = inputs, outputs
-    context.types([(_FLOAT, _FLOAT), (_INT8, _INT8)], x, y)
+    context.types([(FLOAT, FLOAT), (INT8, INT8)], x, y)
     _one_scale(context, x, y)
     _rescales(context, [x.scale], y, 2**-8, 2**7)
     context.shape(y, x.shape)
@@ -115,7 +29,7 @@ def _same(context, inputs, outputs):
 
 def _rescales(context, numerators, y, low, high):
     """XNNPACK, inside LiteRT, rescales integers by some factors only; of others it has freed memory twice."""
-    if y.dtype == _INT8 and context.checked:
+    if y.dtype == INT8 and context.checked:
         factors = [np.asarray(n, "float64") / float(y.scale[0]) for n in numerators]
         context.expect(all(((f >= low) & (f < high)).all() for f in factors))
 
@@ -134,24 +48,24 @@ def _cast(context, inputs, outputs):
 
 def _quantize(context, inputs, outputs):
     (x,), (y,) = inputs, outputs
-    types = [(_FLOAT, _INT8), (_FLOAT, "uint8"), (_INT8, _INT8), (_INT8, "uint8"), ("uint8", _INT8)]
-    context.types(types, x, y, rare=[(_FLOAT, "int16"), ("int16", "int16"), ("uint8", "uint8")])
-    require(len(y.scale) == 1 and (x.dtype == _FLOAT or len(x.scale) == 1), f"its {context.name} lacks a scale")
-    if x.dtype == _INT8:
+    types = [(FLOAT, INT8), (FLOAT, "uint8"), (INT8, INT8), (INT8, "uint8"), ("uint8", INT8)]
+    context.types(types, x, y, rare=[(FLOAT, "int16"), ("int16", "int16"), ("uint8", "uint8")])
+    require(len(y.scale) == 1 and (x.dtype == FLOAT or len(x.scale) == 1), f"its {context.name} lacks a scale")
+    if x.dtype == INT8:
         _rescales(context, [x.scale], y, 2**-8, 2**7)
     context.shape(y, x.shape)
 
 
 def _dequantize(context, inputs, outputs):
     (x,), (y,) = inputs, outputs
-    context.types([(_INT8, _FLOAT), ("uint8", _FLOAT), ("float16", _FLOAT)], x, y, rare=[("int16", _FLOAT)])
+    context.types([(INT8, FLOAT), ("uint8", FLOAT), ("float16", FLOAT)], x, y, rare=[("int16", FLOAT)])
     require(x.dtype == "float16" or len(x.scale) >= 1, f"its {context.name} lacks a scale")
     context.shape(y, x.shape)
 
 
 def _arithmetic(context, inputs, outputs):
     (a, b), (y,) = inputs, outputs
-    context.types([(_FLOAT,) * 3, (_INT8,) * 3], a, b, y)
+    context.types([(FLOAT,) * 3, (INT8,) * 3], a, b, y)
     context.expect(context.activation in _ACTIVATIONS)
     _one_scale(context, a, b, y)
     try:
@@ -161,27 +75,27 @@ def _arithmetic(context, inputs, outputs):
     require(expected is not None, f"its {context.name} takes {a.shape} and {b.shape}, which do not go together")
     context.shape(y, expected)
     products = (
-        [a.scale * b.scale.astype("float64")] if context.name == "MUL" and y.dtype == _INT8 else [a.scale, b.scale]
+        [a.scale * b.scale.astype("float64")] if context.name == "MUL" and y.dtype == INT8 else [a.scale, b.scale]
     )
     _rescales(context, products, y, 2**-10, 2**8)
 
 
 # Types of inputs, weights, bias and outputs: float32, with weights in int8 ("dynamic"), and int8.
 _LAYERS = [
-    (_FLOAT, _FLOAT, _FLOAT, _FLOAT),
-    (_FLOAT, _FLOAT, None, _FLOAT),
-    (_FLOAT, _INT8, _FLOAT, _FLOAT),
-    (_FLOAT, _INT8, None, _FLOAT),
-    (_INT8, _INT8, "int32", _INT8),
-    (_INT8, _INT8, None, _INT8),
+    (FLOAT, FLOAT, FLOAT, FLOAT),
+    (FLOAT, FLOAT, None, FLOAT),
+    (FLOAT, INT8, FLOAT, FLOAT),
+    (FLOAT, INT8, None, FLOAT),
+    (INT8, INT8, "int32", INT8),
+    (INT8, INT8, None, INT8),
 ]
 # Of files that zoo.export does not write: unsigned, or activations in 16 bits.
 _RARE_LAYERS = [
     ("uint8", "uint8", "int32", "uint8"),
     ("uint8", "uint8", None, "uint8"),
-    ("int16", _INT8, "int32", "int16"),
-    ("int16", _INT8, "int64", "int16"),
-    ("int16", _INT8, None, "int16"),
+    ("int16", INT8, "int32", "int16"),
+    ("int16", INT8, "int64", "int16"),
+    ("int16", INT8, None, "int16"),
 ]
 _BIAS_TYPES = (0, 2)  # not stated (as float32), or int32
 
@@ -189,7 +103,7 @@ _BIAS_TYPES = (0, 2)  # not stated (as float32), or int32
 def _layer(context, x, weights, bias, y, axis):
     """Types, bias and scales of a layer whose units are along an axis of its weights."""
     context.types(_LAYERS, x, weights, bias, y, rare=_RARE_LAYERS)
-    context.expect(context.activation in _ACTIVATIONS and (weights.dtype != _INT8 or weights.data is not None))
+    context.expect(context.activation in _ACTIVATIONS and (weights.dtype != INT8 or weights.data is not None))
     context.expect(context.quantized_bias_type in _BIAS_TYPES)
     _one_scale(context, x, y)
     rank = 2 if context.name == "FULLY_CONNECTED" else 4
@@ -198,9 +112,9 @@ def _layer(context, x, weights, bias, y, axis):
         len(weights.scale) <= 1 or weights.channel_axis == axis, f"its {context.name} has scales along another axis"
     )
     require(
-        weights.dtype != _INT8 or not weights.zero_point.any(), f"its {context.name} has weights that are not centred"
+        weights.dtype != INT8 or not weights.zero_point.any(), f"its {context.name} has weights that are not centred"
     )
-    if y.dtype == _INT8 and context.checked:
+    if y.dtype == INT8 and context.checked:
         _rescales(context, [float(x.scale[0]) * weights.scale.astype("float64")], y, 2**-32, 2**8)
     if bias is None:
         return
@@ -257,7 +171,7 @@ def _transposed_convolution(context, inputs, outputs):
 
 def _pool(context, inputs, outputs):
     (x,), (y,) = inputs, outputs
-    context.types([(_FLOAT, _FLOAT), (_INT8, _INT8)], x, y)
+    context.types([(FLOAT, FLOAT), (INT8, INT8)], x, y)
     context.expect(context.activation in _ACTIVATIONS)
     _one_scale(context, x, y)
     _rescales(context, [x.scale], y, 2**-8, 2**7)
@@ -276,7 +190,7 @@ def _windows(context, shape, sizes, dilations):
     found = []
     for size, window, stride, dilation in zip(shape[1:3], sizes, strides, dilations, strict=True):
         extent = (window - 1) * dilation + 1
-        require(extent <= _LARGEST_STEP, f"its {context.name} has a window of {extent}")
+        require(extent <= LARGEST_STEP, f"its {context.name} has a window of {extent}")
         found.append(math.ceil(size / stride) if context.padding == _SAME else math.ceil((size - extent + 1) / stride))
     return found
 
@@ -337,7 +251,7 @@ def _pad(context, inputs, outputs):
     _moved(context, x, y)
     amounts = context.constant(paddings, ("int32", "int64"))
     require(paddings.shape == (len(x.shape), 2), f"its {context.name} has amounts of shape {paddings.shape}")
-    require(all(0 <= n <= _LARGEST_STEP for pair in amounts for n in pair), f"its {context.name} has wrong amounts")
+    require(all(0 <= n <= LARGEST_STEP for pair in amounts for n in pair), f"its {context.name} has wrong amounts")
     context.shape(y, [size + sum(pair) for size, pair in zip(x.shape, amounts, strict=True)])
 
 
@@ -372,7 +286,7 @@ def _concatenation(context, inputs, outputs):
 
 def _reduction(context, inputs, outputs):
     (x, axes), (y,) = inputs, outputs
-    context.types([(_FLOAT, _FLOAT), (_INT8, _INT8)], x, y)
+    context.types([(FLOAT, FLOAT), (INT8, INT8)], x, y)
     _one_scale(context, x, y)
     _rescales(context, [x.scale], y, 2**-8, 2**7)
     rank, given = len(x.shape), _listed(context.constant(axes))
@@ -391,7 +305,7 @@ def _softmax(context, inputs, outputs):
 
 def _top_k(context, inputs, outputs):
     (x, k), (values, indices) = inputs, outputs
-    context.types([(_FLOAT, _FLOAT)], x, values)
+    context.types([(FLOAT, FLOAT)], x, values)
     require(indices.dtype in ("int32", "int16"), f"its {context.name} gives indices of {indices.dtype}")
     require(k.shape in ((), (1,)) and len(x.shape) >= 1, f"its {context.name} takes {x.shape} and {k.shape}")
     (count,) = _listed(context.constant(k))
@@ -402,7 +316,7 @@ def _top_k(context, inputs, outputs):
 
 def _one_hot(context, inputs, outputs):
     (x, depth, on, off), (y,) = inputs, outputs
-    context.types([(_FLOAT,) * 3], on, off, y)
+    context.types([(FLOAT,) * 3], on, off, y)
     require(x.dtype in ("int32", "int64", "uint8", "int8"), f"its {context.name} takes indices of {x.dtype}")
     if context.axis != -1:
         raise NotCheckedError
@@ -412,7 +326,7 @@ def _one_hot(context, inputs, outputs):
 
 def _resize(context, inputs, outputs):
     (x, size), (y,) = inputs, outputs
-    context.types([(_FLOAT, _FLOAT), (_INT8, _INT8)], x, y)
+    context.types([(FLOAT, FLOAT), (INT8, INT8)], x, y)
     _one_scale(context, x, y)
     _rescales(context, [x.scale], y, 2**-8, 2**7)
     require(len(x.shape) == 4 and size.shape == (2,), f"its {context.name} takes {x.shape} and {size.shape}")
