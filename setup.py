@@ -40,10 +40,13 @@ setup(
         "pillow>=10",
         "click>=8.1,<9",
         "rich>=13.7,<16",
+        "pyarrow>=15",  # Parquet
+        "soundfile>=0.12,<1",  # WAV and FLAC
     ],
     extras_require={
         "test": [
             "pytest>=8,<10",
+            "pytest-xdist>=3.6,<4",
             "ruff>=0.9",
             "mypy>=1.13",
             "build>=1.2,<2",
@@ -51,7 +54,10 @@ setup(
             "jax>=0.4.30",
             "pandas>=2.2",
             "py-minisign>=0.21,<1",
+            "librosa>=0.10,<1",  # what zoo.preprocessing.LogMel is compared with
+            "tflite-micro",
         ],
+        "micro": ["tflite-micro"],  # zoo.export(formats="micro"); only pre-releases exist
         "signing": ["py-minisign>=0.21,<1"],  # zoo seal --secret-key, zoo verify --public-key
         "fuzz": ["atheris>=3,<4"],  # scripts/fuzz.py
         "bench": ["torch>=2.4", "pythae>=0.1.2"],  # competitors of `zoo benchmark train`

@@ -47,26 +47,40 @@ class NoReaderError(Exception):
     """Nobody reads standard output any more. No `BrokenPipeError`, which click and rich turn into exit code 1."""
 
 
-class _Stream(io.FileIO):
-    """Standard output or standard error: a failure is told once, in words, and what follows it is dropped."""
+class _Stream(io.TextIOWrapper):
+    """Standard output or standard error: a failure is told once, in words, and what follows it is dropped.
+
+    What writes bytes stays in C: an interrupt between a raw write in Python and its return would lose the count of
+    written bytes, and the buffer would write them a second time.
+    """
 
     silent = False  # whether to tell no failure
     needs_reader = True  # whether it is a failure that nobody reads
     failed = False
 
-    def write(self, data):
-        if not self.failed:
-            try:
-                return super().write(data)
-            except BrokenPipeError as error:
-                self.failed = True
-                if self.needs_reader and not self.silent:
-                    raise NoReaderError from error
-            except OSError as error:
-                self.failed = True
-                if not self.silent:
-                    raise OutputError(f"Cannot write to standard output: {error.strerror}.") from error
-        return len(data)
+    def write(self, text: str) -> int:
+        with self._failure_told_once():
+            if not self.failed:
+                super().write(text)
+        return len(text)
+
+    def flush(self):
+        with self._failure_told_once():
+            if not self.failed:
+                super().flush()
+
+    @contextlib.contextmanager
+    def _failure_told_once(self):
+        try:
+            yield
+        except BrokenPipeError as error:
+            self.failed = True
+            if self.needs_reader and not self.silent:
+                raise NoReaderError from error
+        except OSError as error:
+            self.failed = True
+            if not self.silent:
+                raise OutputError(f"Cannot write to standard output: {error.strerror}.") from error
 
 
 def prepare_streams():
@@ -83,18 +97,17 @@ def prepare_streams():
             os.set_inheritable(empty.fileno(), True)  # the number of the closed one, the lowest that is free
             setattr(sys, name, empty)
         elif mode == "w" and stream is getattr(sys, f"__{name}__"):  # not what a test put in its place
-            raw = _Stream(number, mode, closefd=False)
-            raw.silent = name == "stderr"
-            live = raw.silent or stream.isatty()
-            text = io.TextIOWrapper(io.BufferedWriter(raw), stream.encoding, "zoo.substitute", line_buffering=live)
+            live = name == "stderr" or stream.isatty()
+            raw = io.BufferedWriter(io.FileIO(number, mode, closefd=False))
+            text = _Stream(raw, stream.encoding, "zoo.substitute", line_buffering=live)
+            text.silent = name == "stderr"
             setattr(sys, name, text)
 
 
 def work_without_reader():
     """For commands that do more than print: where nobody reads standard output any more, they finish in silence."""
-    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
-    if isinstance(raw, _Stream):
-        raw.needs_reader = False
+    if isinstance(sys.stdout, _Stream):
+        sys.stdout.needs_reader = False
 
 
 @contextlib.contextmanager
