@@ -19,7 +19,7 @@ from zoo.core import keras_registry
 
 __version__ = "0.1.0"
 
-_MODULES = ("corruption", "data", "lite", "sparsity")  # these are modules, all others classes and functions
+_MODULES = ("corruption", "data", "lite", "preprocessing", "sparsity")  # these are modules, all others classes and functions
 
 
 def _public_names():
@@ -36,6 +36,7 @@ _SERIALIZABLE = {
     "Autoencoder": "zoo.autoencoder",
     "Classifier": "zoo.transfer.classifier",
     "Decoder": "zoo.layers.parts",
+    "Distance": "zoo.layers.scoring",
     "Encoder": "zoo.layers.parts",
     "KeepLargest": "zoo.layers.sparsity",
     "TiedConvolution": "zoo.layers.tied",

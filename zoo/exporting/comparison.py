@@ -26,6 +26,8 @@ class Comparison:
         self._inputs = target.inputs(samples)
         self._references = {name: s.run(self._inputs[name]) for name, s in target.signatures.items()}
         self._task = task
+        if task is not None and target.kind == "autoencoder":
+            self._task = {**task, "targets": target.targets(samples)}
         self._tolerance = tolerance
         self._exact = functools.cache(exact)
         self._before = self._metrics(self._references, lambda name, x: target.signatures[name].run(x))
@@ -71,4 +73,4 @@ class Comparison:
         return self._exact().signatures[signature].run(self._inputs[signature])
 
     def _metrics(self, outputs, run):
-        return {} if self._task is None else task.metrics(outputs, self._references, self._inputs, run, **self._task)
+        return {} if self._task is None else task.metrics(outputs, self._references, run, **self._task)

@@ -52,7 +52,8 @@ def export(
     none does.
 
     An Autoencoder becomes one file with the signatures "reconstruct" (the default), "encode", "decode" and "score" (the
-    mean squared error of each sample), which share its weights; its corruption leaves no trace. Encoder, decoder,
+    mean squared error of each sample, or a detector's distance), a detector's also with "error" (the squared error of
+    each element). They share its weights; its preprocessing is in them, its corruption leaves no trace. Encoder, decoder,
     classifier and any other model have one signature: "encode", "decode", "classify" or "serve". Which of them a model
     is, its class says, not its name. A model of another precision is copied into float32 first.
 
@@ -61,15 +62,17 @@ def export(
         directory: where to write ``saved_model/``, ``model.tflite``, ``model.onnx`` and ``report.json``.
         formats: which of "saved_model", "tflite", "onnx".
         quantization: of the .tflite file; the other formats stay float32. None; "float16" weights; "dynamic": int8
-            weights; "int8": int8 weights and activations, the score still computed in float32.
+            weights; "int8": int8 weights and activations, preprocessing and score still computed in float32.
         calibration: for int8: what the model will see, in any form that `fit` takes (array, `zoo.data.Source`, dataset,
             generator ...), or the name of a dataset. At least 1,000 samples are wanted; by default 1,000 training
             samples of the dataset that the model was pretrained on (for a classifier, that of its encoder: pass your
             own images if they differ).
         integer_io: for int8: None for float32 inputs and outputs, or "uint8" for integers that the file's scale and
             zero point translate; a score stays float32.
-        raw_input: take uint8 pixels in [0, 255]; the division by 255 becomes part of the files.
-        threshold: anomaly threshold that the files carry, see `zoo.threshold`; Autoencoders only.
+        raw_input: take integers as they come from a camera or a converter, uint8 pixels in [0, 255] unless the model
+            says otherwise (`zoo.preprocessed`); what makes samples of them becomes part of the files.
+        threshold: anomaly threshold that the files carry, see `zoo.threshold`; Autoencoders only. By default the
+            detector's own, if it has one.
         batch_size: samples per call of the .tflite file, which has a fixed batch; the other formats take any number.
         tolerance: largest allowed absolute difference to Keras; by default 1e-5, scaled by the largest output where
             that is above 1, or more where Keras itself is farther than that from the same network in float64 on these
@@ -112,6 +115,7 @@ def export(
     for name, given in (("threshold", threshold), ("anomalies", anomalies)):
         if given is not None and target.kind != "autoencoder":
             raise ExportError(f"{name} goes with the score of an Autoencoder. Received: {target.kind}.")
+    threshold = target.threshold if threshold is None else threshold
     if threshold is not None:
         threshold = checks.in_range("threshold", threshold, 0, float("inf"))
     if quantization is not None and "tflite" not in formats:

@@ -47,6 +47,13 @@ def with_clipped_logits(content):
     return _written(model)
 
 
+def nodes_of(content, layers):
+    """Names of the tensors in a .tflite file that layers of these names compute, by which the converter knows them."""
+    model = keras_internals.tflite_objects(content)
+    names = {tensor.name.decode() for graph in model.subgraphs for tensor in graph.tensors}
+    return sorted(name for name in names if any(f"{layer}/" in part for part in name.split(";") for layer in layers))
+
+
 def with_float_output(content, signature):
     """A .tflite file in which the output of a signature is no longer quantised at the end of its graph."""
     operators, model = keras_internals.tflite_schema().BuiltinOperator, keras_internals.tflite_objects(content)

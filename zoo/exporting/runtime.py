@@ -191,7 +191,7 @@ class OnnxRuntime(_Runtime):
         super().__init__(content, known, threads)
         session, _ = self._engine
         (takes,) = session.get_inputs()
-        dtype = np.dtype({"tensor(float)": "float32", "tensor(uint8)": "uint8"}[takes.type])
+        dtype = np.dtype({"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int16)": "int16"}[takes.type])
         gives = {output.name: tuple(output.shape[1:]) for output in session.get_outputs()}
         if known is not None and known.seal is None:  # older versions list "decode", which such a file lacks
             present = {name: names for name, names in known.signatures.items() if names.input == takes.name}

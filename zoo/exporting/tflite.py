@@ -78,15 +78,18 @@ def _int8(target, converter, plan):
 
     converter.representative_dataset = lambda: _batches(target, plan)
     dtype = tf.uint8 if plan.quantization.integer_io else tf.float32
+    content = flatbuffer.with_clipped_logits(keras_internals.tflite_calibrated(converter))
     content = keras_internals.tflite_quantized(
-        flatbuffer.with_clipped_logits(keras_internals.tflite_calibrated(converter)),
+        content,
         input_data_type=dtype,
         output_data_type=dtype,
         denylisted_ops=_FLOAT_OPERATORS,
+        denylisted_nodes=flatbuffer.nodes_of(content, target.floating),
         disable_per_channel_for_dense_layers=_dense_scales_are_large(target),
     )
-    if "score" in target.signatures:  # as integers, a score would take 256 values
-        content = flatbuffer.with_float_output(content, "score")
+    for name in ("score", "error"):  # as integers, they would take 256 values
+        if name in target.signatures:
+            content = flatbuffer.with_float_output(content, name)
     return keras_internals.tflite_deduplicated(content)
 
 

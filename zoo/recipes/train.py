@@ -66,7 +66,7 @@ def train(
 
 def _train(path, recipe, output_directory, resume, stream, verbose):
     # Keras starts only now, after what is wrong with the arguments has been said.
-    from zoo.evaluation.samples import load_for
+    from zoo.evaluation.samples import load_for, of_classes
     from zoo.recipes.fit import build, fit
     from zoo.recipes.publish import publish
 
@@ -74,8 +74,10 @@ def _train(path, recipe, output_directory, resume, stream, verbose):
     if checkpoint.is_symlink():
         raise OutputError(f"{str(checkpoint)!r} is a link, through which no checkpoint is written: remove it.")
     with _Stopwatch(checkpoint / "seconds.txt", resume) as stopwatch:
-        model = build(recipe)
-        source = load_for(model, recipe.dataset, "train", stream=stream)
+        source = load_for(recipe, recipe.dataset, "train", stream=stream)
+        if recipe.normal:
+            source = of_classes(source, recipe.normal)
+        model = build(recipe, source)
         history = fit(recipe, model, source, checkpoint_directory=checkpoint, resume=resume, verbose=verbose).history
     test = _test_samples(recipe, model)
     publish(
