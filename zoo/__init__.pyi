@@ -25,6 +25,7 @@ from zoo.families.feed_forward import feed_forward as feed_forward
 from zoo.families.sparse import sparse as sparse
 from zoo.families.wrap import wrap as wrap
 from zoo.layers import corruption as corruption
+from zoo.layers import preprocessing as preprocessing
 from zoo.layers import sparsity as sparsity
 from zoo.recipes.train import train as train
 from zoo.transfer.classifier import classifier as classifier
