@@ -19,7 +19,8 @@ from zoo.core import keras_registry
 
 __version__ = "0.1.0"
 
-_MODULES = ("corruption", "data", "lite", "preprocessing", "sparsity")  # these are modules, all others classes and functions
+# These are modules, all others classes and functions.
+_MODULES = ("corruption", "data", "lite", "preprocessing", "sparsity")
 
 
 def _public_names():
@@ -43,9 +44,11 @@ _SERIALIZABLE = {
     "TiedDense": "zoo.layers.tied",
     "registry": "zoo.families",  # no class, but has the `from_config` that an Autoencoder of a family needs
 }
+_PREPROCESSING = ("PerWindowStandardize", "Rescale", "Standardize")
 
 __all__ = sorted(_PUBLIC)
 keras_registry.register("zoo", _SERIALIZABLE)
+keras_registry.register("zoo.preprocessing", dict.fromkeys(_PREPROCESSING, "zoo.layers.preprocessing"))
 
 
 def __getattr__(name):

@@ -7,7 +7,6 @@ import keras
 import numpy as np
 
 from zoo.autoencoder import Autoencoder
-from zoo.core.batches import forward
 from zoo.core.checks import in_range, positive_integers
 from zoo.core.errors import ConfigError
 from zoo.families.family import as_backbone, family
@@ -122,10 +121,7 @@ def fitted(config: dict[str, Any], samples: np.ndarray) -> dict[str, Any]:
         return config
     if config.get("family") != "preprocessed":
         return {**config, "backbone": fitted(config["backbone"], samples)}
-    steps = []
-    for step in _steps(config):
-        steps.append(step if step.is_fitted else step.fitted(samples))
-        samples = forward(steps[-1], samples)
+    steps = preprocessings.fit(config["preprocessing"], samples)
     return {**config, "preprocessing": [step.describe() for step in steps]}
 
 
