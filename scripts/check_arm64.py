@@ -149,7 +149,7 @@ def _digest(card):
 
 @functools.cache
 def _images(dataset):
-    images = zoo.data.load(dataset, "test").images
+    images = zoo.data.load(dataset, "test").samples
     assert images.dtype == np.uint8, f"{dataset} has no pixels of 8 bits"
     return images
 

@@ -141,11 +141,11 @@ class ZooTest:
         from sklearn.neighbors import KNeighborsClassifier
 
         train, test = (zoo.data.load(dataset, split) for split in ("train", "test"))
-        x = test.images.astype("float32") / 255
+        x = test.samples.astype("float32") / 255
         error = keras.losses.MeanSquaredError()(x, model.predict(x, batch_size=500, verbose=0))
         np.testing.assert_allclose(float(error), card.metrics["mse"], rtol=1e-3)
         latent = [
-            model.encoder.predict(s.images.astype("float32") / 255, batch_size=500, verbose=0) for s in (train, test)
+            model.encoder.predict(s.samples.astype("float32") / 255, batch_size=500, verbose=0) for s in (train, test)
         ]
         accuracy = KNeighborsClassifier(7).fit(latent[0], train.labels).score(latent[1], test.labels)
         assert abs(accuracy - card.metrics["knn_accuracy"]) <= 0.002

@@ -37,4 +37,4 @@ def mnist_like(digits):
     """The embedded digits in MNIST's size and framing, float32 (1797, 28, 28, 1)."""
     import zoo
 
-    return zoo.data.resize(digits.images, (28, 28, 1), margin=4 / 28)
+    return zoo.data.resize(digits.samples, (28, 28, 1), margin=4 / 28)

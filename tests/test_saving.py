@@ -63,7 +63,7 @@ for number in range({count}):
 def saved(tmp_path_factory, digits, mnist_like):
     """A directory with a file of every kind of model, samples and outputs, and what the reader should print."""
     directory = tmp_path_factory.mktemp("saved")
-    x, large = digits.images[:64], mnist_like[:64]
+    x, large = digits.samples[:64], mnist_like[:64]
     keras.utils.set_random_seed(0)
     made = []
     for name, build in MODELS.items():
@@ -195,7 +195,7 @@ class TestSave:
 
     @pytest.mark.parametrize("name", ["wrapped", "wrapped, denoising", "hand-made"])
     def test_round_trip(self, name, tmp_path, digits):
-        x = digits.images[:64]
+        x = digits.samples[:64]
         model = MODELS[name]()
         card = zoo.save(model, tmp_path / "saved")
         assert card.family == {"wrapped, denoising": "denoising"}.get(name, "wrapped")

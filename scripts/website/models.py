@@ -51,7 +51,7 @@ def build(directory, names=tuple(SHOWN), dataset="auto", progress=print):
         if dataset == "auto" and shown.name == "digits":
             progress("MNIST is not available: the embedded digits serve instead. (--dataset mnist says why.)")
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / _DIGITS).write_bytes(shown.images.tobytes())
+        (directory / _DIGITS).write_bytes(shown.samples.tobytes())
         labels = directory / _LABELS
         labels.write_text(json.dumps({"dataset": shown.name, "labels": shown.labels.tolist()}), encoding="utf-8")
     # The converter leaks memory: a process for each model.

@@ -52,5 +52,5 @@ def _source(dataset, split):
     if dataset != "digits":
         return source
     # The embedded digits fill their image; MNIST's have a margin.
-    pixels = zoo.data.resize(source.images, SHAPE, margin=4 / 28)
-    return dataclasses.replace(source, images=np.rint(pixels * 255).astype("uint8"))
+    pixels = zoo.data.resize(source.samples, SHAPE, margin=4 / 28)
+    return dataclasses.replace(source, samples=np.rint(pixels * 255).astype("uint8"))

@@ -88,8 +88,8 @@ def test_digits_stand_in_for_a_dataset_that_is_not_at_hand(monkeypatch):
     uncached = exporter._samples.__wrapped__
     for split in ("train", "test"):
         source = uncached("cifar10", split, (32, 32, 3))
-        assert (source.name, source.split, source.images.shape) == ("digits", "all", (1000, 32, 32, 3))
-        assert len(np.unique(source.images, axis=0)) > 990
+        assert (source.name, source.split, source.samples.shape) == ("digits", "all", (1000, 32, 32, 3))
+        assert len(np.unique(source.samples, axis=0)) > 990
     assert uncached("digits", "test", (8, 8, 1)).split == "test"
 
 

@@ -73,5 +73,5 @@ def test_several_models_share_the_data_and_its_baselines(saved, read, monkeypatc
 
 def test_arrays_of_one_shape_are_not_mixed_up(digits):
     model, evaluator = zoo.feed_forward((8, 8, 1), 4), Evaluator()
-    for part in (digits.images[:100], digits.images[100:]):
+    for part in (digits.samples[:100], digits.samples[100:]):
         assert evaluator.evaluate(model, part, ["mse"]) == zoo.evaluate(model, part, ["mse"])

@@ -19,7 +19,7 @@ def file(tmp_path_factory):
     model = zoo.feed_forward((8, 8, 1), 4)
     model.pretrained_loss = "mse"
     model.compile()
-    model.fit(zoo.data.load("digits", "all").images[:64], verbose=0)
+    model.fit(zoo.data.load("digits", "all").samples[:64], verbose=0)
     path = tmp_path_factory.mktemp("keras") / "model.keras"
     model.save(path)
     return path

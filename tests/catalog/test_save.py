@@ -33,8 +33,8 @@ class TestSave(ZooTest):
     @pytest.mark.parametrize("name", MODELS)
     def test_round_trip(self, name, tmp_path, digits):
         model = MODELS[name]()
-        model.fit(digits.images[:64], verbose=0)
-        self.run_save_test(model, tmp_path / "set", digits.images[:20])
+        model.fit(digits.samples[:64], verbose=0)
+        self.run_save_test(model, tmp_path / "set", digits.samples[:20])
 
     def test_the_optimizer_is_not_in_the_file_and_equal_models_give_equal_files(self, tmp_path, digits):
         model = zoo.feed_forward((8, 8, 1), 4)

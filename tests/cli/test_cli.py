@@ -109,7 +109,7 @@ def test_encode(run, small_set, tmp_path):
 @pytest.fixture
 def folder(digits, tmp_path):
     """Five images in two subfolders, and their pixels as float32 in the order of their paths."""
-    pixels = np.rint(digits.images[:5] * 255).astype("uint8")
+    pixels = np.rint(digits.samples[:5] * 255).astype("uint8")
     for number, name in enumerate(("a/0.png", "a/1.png", "b/0.png", "b/1.png", "b/2.png")):
         (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels[number, ..., 0]).save(tmp_path / "photos" / name)
@@ -187,7 +187,7 @@ def test_quantised_export(run, small_set, folder, digits):
     table = run("export", small_set, "-o", "out", *options).output
     before, after = (f"{file['metrics']['mse'][state]:.5g}" for state in ("before", "after"))
     assert re.search(rf"model.tflite +mse +{before} +{after}", table)
-    np.save("few.npy", digits.images[:50])
+    np.save("few.npy", digits.samples[:50])
     few = ["--format", "tflite", "--quantization", "int8", "--calibration", "few.npy"]
     assert "Received 50" in run("export", small_set, "-o", "few", *few, code=2).stderr
     assert not pathlib.Path("few").exists()

@@ -5,6 +5,9 @@ import tensorflow_datasets as tfds
 
 import zoo
 from zoo.core.errors import DataError, DataNotFoundError, UnknownNameError
+from zoo.data.source import Source, mixture
+from zoo.engine import inputs
+from zoo.engine.contract import Contract
 
 
 def _write_folder(root, size=(12, 10), count=6):
@@ -25,24 +28,24 @@ class TestDigits:
         train, test, every = (zoo.data.load("digits", split) for split in ("train", "test", "all"))
         assert (len(train), len(test), len(every)) == (1438, 359, 1797)
         assert every.shape == (8, 8, 1)
-        rows = {image.tobytes() for image in every.images}
-        assert {i.tobytes() for i in train.images} | {i.tobytes() for i in test.images} == rows
+        rows = {image.tobytes() for image in every.samples}
+        assert {i.tobytes() for i in train.samples} | {i.tobytes() for i in test.samples} == rows
         assert train.pixels().dtype == np.float32
-        assert (every.images.min(), every.images.max()) == (0.0, 1.0)
+        assert (every.samples.min(), every.samples.max()) == (0.0, 1.0)
         assert set(test.labels) == set(range(10))
 
     def test_framing_leaves_the_margin_black_and_keeps_the_picture(self, digits, mnist_like):
         assert mnist_like.shape == (1797, 28, 28, 1)
         inside = mnist_like[:, 4:-4, 4:-4]
         assert mnist_like.sum() == inside.sum()
-        np.testing.assert_allclose(inside.mean(axis=(1, 2)), digits.images.mean(axis=(1, 2)), atol=0.03)
+        np.testing.assert_allclose(inside.mean(axis=(1, 2)), digits.samples.mean(axis=(1, 2)), atol=0.03)
 
 
 @pytest.mark.needs_dataset("mnist")
 def test_mnist_is_the_official_test_split():
     source = zoo.data.load("mnist", "test")
-    assert source.images.shape == (10_000, 28, 28, 1)
-    assert source.images.dtype == np.uint8
+    assert source.samples.shape == (10_000, 28, 28, 1)
+    assert source.samples.dtype == np.uint8
     assert source.version == "3.0.1"
     pixels = source.pixels()
     np.testing.assert_allclose([pixels.mean(), pixels.std()], [0.13251467, 0.31048027], rtol=1e-5)
@@ -76,10 +79,10 @@ class TestAnyTFDSDataset:
         monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
         source = zoo.data.load("tiny_shapes", "train")
         assert source.shape == (6, 5, 3)
-        assert sorted(source.images[:, 0, 0, 0].tolist()) == list(range(7))
-        assert (source.images[:, 0, 0, 0] % 2 == source.labels).all()
+        assert sorted(source.samples[:, 0, 0, 0].tolist()) == list(range(7))
+        assert (source.samples[:, 0, 0, 0] % 2 == source.labels).all()
         assert (source.version, source.class_names) == ("1.2.3", ("a", "b"))
-        assert zoo.data.load("tiny_shapes", "all", shape=(4, 4, 1)).images.shape == (10, 4, 4, 1)
+        assert zoo.data.load("tiny_shapes", "all", shape=(4, 4, 1)).samples.shape == (10, 4, 4, 1)
 
     def test_neither_prepared_nor_downloadable(self, monkeypatch, tmp_path):
         def offline(self, *args, **kwargs):
@@ -108,22 +111,22 @@ class TestFolder:
     def test_classes_sizes_and_splits(self, tmp_path):
         root = _write_folder(tmp_path / "pets")
         train = zoo.data.load(str(root), "train")
-        assert train.images.shape == (12, 12, 10, 3)
-        assert train.images.dtype == np.uint8
+        assert train.samples.shape == (12, 12, 10, 3)
+        assert train.samples.dtype == np.uint8
         assert train.class_names == ("cat", "dog")
-        brightness = train.images.mean(axis=(1, 2, 3))
+        brightness = train.samples.mean(axis=(1, 2, 3))
         assert ((brightness > 120) == (train.labels == 1)).all()
         assert len(zoo.data.load(root, "all")) == 24
         gray = zoo.data.load(root, "test", shape=(8, 8, 1))
-        assert gray.images.shape == (12, 8, 8, 1)
-        np.testing.assert_allclose(np.sort(gray.images.mean(axis=(1, 2, 3))), [40] * 6 + [200] * 6, atol=2)
+        assert gray.samples.shape == (12, 8, 8, 1)
+        np.testing.assert_allclose(np.sort(gray.samples.mean(axis=(1, 2, 3))), [40] * 6 + [200] * 6, atol=2)
 
     def test_differing_sizes_need_a_shape(self, tmp_path):
         root = _write_folder(tmp_path / "pets")
         PIL.Image.new("RGB", (5, 5)).save(root / "train" / "cat" / "small.png")
         with pytest.raises(DataError, match="'pets' differ in size or channels .* pass shape="):
             zoo.data.load(root, "train")
-        assert zoo.data.load(root, "train", shape=(8, 8, 3)).images.shape == (13, 8, 8, 3)
+        assert zoo.data.load(root, "train", shape=(8, 8, 3)).samples.shape == (13, 8, 8, 3)
 
     def test_errors(self, tmp_path):
         (tmp_path / "train" / "cat").mkdir(parents=True)
@@ -138,22 +141,22 @@ class TestFolder:
 
 class TestArrays:
     def test_npy_and_npz(self, tmp_path, digits):
-        np.save(tmp_path / "x.npy", digits.images)
-        np.savez(tmp_path / "x.npz", images=digits.images, labels=digits.labels)
-        np.testing.assert_array_equal(zoo.data.load(tmp_path / "x.npy").pixels(), digits.images)
+        np.save(tmp_path / "x.npy", digits.samples)
+        np.savez(tmp_path / "x.npz", images=digits.samples, labels=digits.labels)
+        np.testing.assert_array_equal(zoo.data.load(tmp_path / "x.npy").pixels(), digits.samples)
         source = zoo.data.load(str(tmp_path / "x.npz"))
         np.testing.assert_array_equal(source.labels, digits.labels)
 
     def test_uint8_stays_uint8_and_becomes_unit_range(self):
         source = zoo.data.load(np.array([[0, 51, 255]], "uint8"))
-        assert source.images.dtype == np.uint8
+        assert source.samples.dtype == np.uint8
         np.testing.assert_allclose(source.pixels(), [[0.0, 0.2, 1.0]])
 
     def test_errors(self, tmp_path, digits):
-        np.savez(tmp_path / "bad.npz", a=digits.images, b=digits.images)
+        np.savez(tmp_path / "bad.npz", a=digits.samples, b=digits.samples)
         np.save(tmp_path / "object.npy", np.array([{}], dtype=object))
         (tmp_path / "text.npy").write_text("hello")
-        with pytest.raises(DataError, match=r"no array 'images'.*Received keys \['a', 'b'\]"):
+        with pytest.raises(DataError, match=r"no array 'samples'.*Received keys \['a', 'b'\]"):
             zoo.data.load(tmp_path / "bad.npz")
         with pytest.raises(DataError, match="not a plain NumPy file"):
             zoo.data.load(tmp_path / "object.npy")
@@ -198,7 +201,7 @@ class TestArrays:
         splits = {"x_train": np.zeros((3, 2)), "y_train": [0, 1, 2], "x_test": np.ones((2, 2)), "y_test": [4, 5]}
         np.savez(tmp_path / "x.npz", **splits)
         test = zoo.data.load(tmp_path / "x.npz", "test")
-        assert (test.images.tolist(), test.labels.tolist(), test.split) == ([[1, 1], [1, 1]], [4, 5], "test")
+        assert (test.samples.tolist(), test.labels.tolist(), test.split) == ([[1, 1], [1, 1]], [4, 5], "test")
         assert zoo.data.load(tmp_path / "x.npz").labels.tolist() == [0, 1, 2]
         assert zoo.data.load(tmp_path / "x.npz", "all").labels.tolist() == [0, 1, 2, 4, 5]
         np.savez(tmp_path / "y.npz", x_train=np.zeros((3, 2)))
@@ -296,10 +299,10 @@ class TestArchive:
 
     def test_classes_interleaved_by_file_name(self, archive):
         source = zoo.data.load(archive, "test")
-        assert source.images.shape == (6, 4, 6, 3)
+        assert source.samples.shape == (6, 4, 6, 3)
         assert source.class_names == ("cat", "dog")
         assert source.labels.tolist() == [0, 1] * 3
-        assert source.images[:, 0, 0, 0].tolist() == [110, 100, 111, 101, 112, 102]
+        assert source.samples[:, 0, 0, 0].tolist() == [110, 100, 111, 101, 112, 102]
         assert (source.name, source.split) == ("photos", "test")
         assert len(zoo.data.load(str(archive), "all")) == 12
 
@@ -331,9 +334,9 @@ class TestMixture:
         digits = zoo.data.load("digits", "train")
         assert len(mixed) == 2 * len(digits)
         assert mixed.labels is None
-        assert not np.array_equal(mixed.images[: len(digits)], digits.images)
-        np.testing.assert_allclose(mixed.images.mean(axis=0), digits.images.mean(axis=0), rtol=1e-5)
-        np.testing.assert_array_equal(mixed.images, zoo.data.load("digits+digits", "train").images)
+        assert not np.array_equal(mixed.samples[: len(digits)], digits.samples)
+        np.testing.assert_allclose(mixed.samples.mean(axis=0), digits.samples.mean(axis=0), rtol=1e-5)
+        np.testing.assert_array_equal(mixed.samples, zoo.data.load("digits+digits", "train").samples)
 
     def test_pixels_of_different_types(self, tmp_path):
         """8-bit and float samples are mixed in one range."""
@@ -352,3 +355,87 @@ class TestMixture:
         sources = [Source(np.zeros((2, size, size, 1), "uint8")) for size in (3, 4)]
         with pytest.raises(DataError, match=r"different shapes: pass shape=\(height, width, channels\)"):
             mixture(sources, "a+b")
+
+
+class TestUnits:
+    """Integers are in their unit before a model sees them, by every way in; what is stored stays as it is."""
+
+    def test_of_integers(self):
+        counts = np.array([[-200, 0, 100], [50, 7, 32767]], "int16")
+        source = Source(counts, [0, 1], sampling_rate=180, unit="mV", scale=1 / 200)
+        assert source.samples is counts
+        assert source.images is counts
+        assert source.values().dtype == np.float32
+        np.testing.assert_allclose(source.values(), [[-1, 0, 0.5], [0.25, 0.035, 163.835]], rtol=1e-6)
+        for part in (source.subset([1, 0]), source.part(0, 1)):
+            assert (part.sampling_rate, part.unit, part.scale) == (180.0, "mV", 0.005)
+        np.testing.assert_allclose(source.subset([1]).values()[0, 0], 0.25)
+        assert Source(counts).values()[1, 2] == 32767
+        assert Source(counts).scale is None
+
+    def test_of_pixels_and_other_bytes(self):
+        eight = np.array([[0, 51, 255]], "uint8")
+        assert (Source(eight).scale, Source(eight).is_pixels) == (1 / 255, True)
+        assert Source(eight).values().tolist() == (eight / np.float32(255)).tolist()
+        other = Source(eight, scale=0.5)
+        assert (other.values().tolist(), other.is_pixels) == ([[0, 25.5, 127.5]], False)
+
+    def test_resized(self):
+        loud = Source(np.full((2, 4, 4, 1), 16384, "int16"), scale=1 / 32768, unit="1")
+        resized = loud.resized((2, 2, 1))
+        assert (resized.samples.dtype, resized.scale, resized.unit) == (np.float32, None, "1")
+        np.testing.assert_allclose(resized.values(), 0.5)
+
+    def test_mixtures(self):
+        fine, coarse = (Source(np.full((2, 3), n, "int16"), scale=s, unit="mV") for n, s in ((100, 0.01), (10, 0.1)))
+        mixed = mixture([fine, coarse], "both")
+        assert (mixed.samples.dtype, mixed.scale, mixed.unit) == (np.float32, None, "mV")
+        np.testing.assert_allclose(mixed.values(), 1)
+        same = mixture([fine, fine], "same")
+        assert (same.samples.dtype, same.scale) == (np.int16, 0.01)
+        fast = Source(np.ones((2, 3)), sampling_rate=360)
+        assert mixture([Source(np.ones((2, 3))), fast], "known").sampling_rate == 360
+        with pytest.raises(DataError, match=r"'rates' differ in sampling_rate: .* Received \[180.0, 360.0\]"):
+            mixture([fast, Source(np.ones((2, 3)), sampling_rate=180)], "rates")
+        with pytest.raises(DataError, match=r"'units' differ in unit: .* Received \['g', 'mV'\]"):
+            mixture([fine, Source(np.ones((2, 3)), unit="g")], "units")
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (
+                {"scale": 0.5},
+                "which is of integer samples: leave it out. Received scale=0.5 and .* float64",
+            ),
+            ({"sampling_rate": 0}, "sampling_rate must be a positive number, or None. Received: sampling_rate=0"),
+            ({"sampling_rate": float("inf")}, "Received: sampling_rate=inf"),
+            ({"sampling_rate": "8 kHz"}, "Received: sampling_rate='8 kHz'"),
+        ],
+    )
+    def test_refused(self, options, message):
+        with pytest.raises(DataError, match=message):
+            Source(np.ones((2, 3)), **options)
+
+    def test_models_take_the_values(self):
+        counts = np.random.default_rng(0).integers(-1000, 1000, (40, 6)).astype("int16")
+        source = Source(counts, scale=1 / 500, unit="g")
+        contract = Contract((6,), unit_range=False)
+        (x, *_) = inputs.collect(contract, source)
+        assert x.dtype == np.float32
+        np.testing.assert_array_equal(x, counts.astype("float32") * np.float32(1 / 500))
+        found = inputs.take(contract, source)
+        assert (found.x.dtype, found.pixels) == (np.float32, False)
+        with pytest.raises(DataError, match=r"x lies outside \[0, 1\].*from -1.99 to 1.988"):
+            inputs.take(Contract((6,)), source)
+
+    def test_archives(self, tmp_path):
+        counts = np.array([[1, 2]], "int16")
+        np.savez(tmp_path / "x.npz", x=counts, sampling_rate=8000, unit="Pa", scale=0.5)
+        source = zoo.data.load(tmp_path / "x.npz")
+        assert (source.sampling_rate, source.unit, source.values().tolist()) == (8000.0, "Pa", [[0.5, 1.0]])
+        np.savez(tmp_path / "x.npz", x=counts, sampling_rate=[1, 2])
+        with pytest.raises(DataError, match="x.npz' has a sampling_rate that is not one number. Received dtype int64"):
+            zoo.data.load(tmp_path / "x.npz")
+        np.savez(tmp_path / "x.npz", x=counts, unit=1)
+        with pytest.raises(DataError, match="has a unit that is not one text"):
+            zoo.data.load(tmp_path / "x.npz")

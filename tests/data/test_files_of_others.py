@@ -252,7 +252,7 @@ class TestArchives:
             data[i] ^= 255
             path.write_bytes(data)
             try:
-                np.testing.assert_array_equal(zoo.data.load(path).images[0], expected)
+                np.testing.assert_array_equal(zoo.data.load(path).samples[0], expected)
             except (DataError, DataNotFoundError, UnknownNameError) as error:
                 assert "a.zip" in str(error)
                 refused += 1

@@ -47,13 +47,13 @@ def _by_every_door(tmp_path, content, shape, suffix="jpg"):
     file = folder / "train" / "a" / f"0.{suffix}"
     doors = {
         "read_image": read_image(file, "it", shape),
-        "folder": zoo.data.load(folder, shape=shape).images[0],
-        "archive": zoo.data.load(archive, shape=shape).images[0],
+        "folder": zoo.data.load(folder, shape=shape).samples[0],
+        "archive": zoo.data.load(archive, shape=shape).samples[0],
         "folder as a stream": next(zoo.data.load(folder, shape=shape, stream=True).batches(1))[0],
-        "archive as a stream": next(iter(zoo.data.load(archive, shape=shape, stream=True).images(seed=3))).numpy(),
-        "head of a stream": zoo.data.load(folder, shape=shape, stream=True).head(1).images[0],
-        "folder, resized later": zoo.data.resize(zoo.data.load(folder).images, shape)[0],
-        "archive, resized later": zoo.data.load(archive).resized(shape).images[0],
+        "archive as a stream": next(iter(zoo.data.load(archive, shape=shape, stream=True).dataset(seed=3))).numpy(),
+        "head of a stream": zoo.data.load(folder, shape=shape, stream=True).head(1).samples[0],
+        "folder, resized later": zoo.data.resize(zoo.data.load(folder).samples, shape)[0],
+        "archive, resized later": zoo.data.load(archive).resized(shape).samples[0],
     }
     if shape[-1] in (1, 3):
         doors["encode FILE"] = next(iter(Samples(file, shape, "uint8")))[1]
@@ -89,7 +89,7 @@ class TestOneAnswer:
         for dataset in (examples, unknown):
             stream = zoo.data.Stream(TFDSImages(dataset, 3), (28, 20, 1))
             np.testing.assert_array_equal(next(stream.batches(3)), expected)
-            np.testing.assert_array_equal(stream.head(3).images, expected)
+            np.testing.assert_array_equal(stream.head(3).samples, expected)
         assert zoo.data.Stream(TFDSImages(examples, 3), (28, 20, 1)).head(2).labels.tolist() == [4, 5]
         assert TFDSImages(unknown, 3).shape is None
         floats = TFDSImages(tf.data.Dataset.from_tensor_slices({"image": images / 255}), 3)
@@ -278,7 +278,7 @@ class TestOrder:
         expected = tfds.ImageFolder(str(folder)).as_dataset(split="train", shuffle_files=False)
         expected = [(int(row["image"][0, 0, 0]), int(row["label"])) for row in expected]
         source = zoo.data.load(folder)
-        assert list(zip(source.images[:, 0, 0, 0].tolist(), source.labels.tolist(), strict=True)) == expected
+        assert list(zip(source.samples[:, 0, 0, 0].tolist(), source.labels.tolist(), strict=True)) == expected
 
     def test_a_seed_permutes_all_files(self, folder):
         stream = zoo.data.load(folder, shape=(4, 4, 1), stream=True)
@@ -289,12 +289,12 @@ class TestOrder:
         first = numbers(0)
         assert sorted(first) == list(range(100))
         assert first == numbers(0) != numbers(1)
-        assert first == [int(image[0, 0, 0]) for image in stream.images(0)]
+        assert first == [int(image[0, 0, 0]) for image in stream.dataset(0)]
         assert numbers(0, skip=33) == first[33:]
-        assert len(stream.images(0)) == 100
+        assert len(stream.dataset(0)) == 100
         # Far images change places, which no buffer of a few images would do: the mean of the first ten is not small.
         places = np.argsort(first)
-        kept = zoo.data.load(folder).images[:, 0, 0, 0]
+        kept = zoo.data.load(folder).samples[:, 0, 0, 0]
         assert np.abs(places[kept] - np.arange(100)).mean() > 20
 
     def test_what_is_skipped_is_not_read(self, folder):
@@ -307,7 +307,7 @@ class TestOrder:
     def test_a_stream_of_an_archive(self, folder):
         archive = folder.with_suffix(".zip")
         stream, source = (zoo.data.load(archive, shape=(4, 4, 1), stream=how) for how in (True, False))
-        np.testing.assert_array_equal(np.concatenate(list(stream.batches(9))), source.images)
+        np.testing.assert_array_equal(np.concatenate(list(stream.batches(9))), source.samples)
         np.testing.assert_array_equal(stream.head(10).labels, source.labels[:10])
 
 
@@ -318,14 +318,14 @@ class TestResize:
 
         for size in ((28, 28), (5, 3), (12, 7), (64, 64)):
             np.testing.assert_allclose(
-                zoo.data.resize(digits.images, (*size, 1)), by_keras(digits.images, size), atol=1e-6
+                zoo.data.resize(digits.samples, (*size, 1)), by_keras(digits.samples, size), atol=1e-6
             )
         photograph = _photograph()[None].astype("float32") / 255
         for size in ((20, 41), (106, 9), (53, 10), (7, 37)):
             np.testing.assert_allclose(zoo.data.resize(photograph, (*size, 3)), by_keras(photograph, size), atol=1e-6)
 
     def test_does_not_depend_on_the_image_data_format(self, digits):
-        images = digits.images[:5]
+        images = digits.samples[:5]
         expected = zoo.data.resize(images, (28, 20, 3), margin=4 / 28)
         keras.config.set_image_data_format("channels_first")
         try:

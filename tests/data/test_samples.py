@@ -9,7 +9,7 @@ from zoo.data.samples import Samples
 @pytest.fixture
 def folder(tmp_path, digits):
     """Four grey images of 8×8 pixels, one of them a larger JPEG in colour, in two subfolders, and a text."""
-    pixels = np.rint(digits.images[:4, :, :, 0] * 255).astype("uint8")
+    pixels = np.rint(digits.samples[:4, :, :, 0] * 255).astype("uint8")
     for number, name in enumerate(("b/2.png", "a/10.png", "b/1.PNG")):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.fromarray(pixels[number]).save(tmp_path / name)
@@ -45,10 +45,10 @@ def test_folder(folder):
 
 
 def test_arrays_and_datasets(tmp_path, digits):
-    np.save(tmp_path / "floats.npy", digits.images[:5])
+    np.save(tmp_path / "floats.npy", digits.samples[:5])
     names, arrays = zip(*Samples(tmp_path / "floats.npy", (8, 8, 1)), strict=True)
     assert names == ("0", "1", "2", "3", "4")
-    np.testing.assert_array_equal(arrays, digits.images[:5])
+    np.testing.assert_array_equal(arrays, digits.samples[:5])
     np.save(tmp_path / "pixels.npy", np.full((2, 8, 8, 1), 51, "uint8"))
     np.testing.assert_allclose(next(iter(Samples(tmp_path / "pixels.npy", (8, 8, 1))))[1], 0.2, rtol=1e-6)
     assert len(Samples("digits", (8, 8, 1))) == 359

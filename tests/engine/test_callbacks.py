@@ -39,12 +39,12 @@ def restart(compiled):
 
 @pytest.fixture
 def x(digits):
-    return digits.images[:100]
+    return digits.samples[:100]
 
 
 @pytest.fixture
 def held_out(digits):
-    return digits.images[100:150]
+    return digits.samples[100:150]
 
 
 @pytest.fixture
@@ -278,7 +278,7 @@ class TestTheyDoNotDisturb:
     @pytest.mark.parametrize("validation", [True, False])
     @pytest.mark.parametrize("verb", ["evaluate", "evaluate a dataset", "predict", "test_on_batch"])
     def test_using_the_model(self, restart, digits, x, held_out, verb, validation):
-        other = digits.images[200:280]
+        other = digits.samples[200:280]
         dataset = tf.data.Dataset.from_tensor_slices(other).batch(16)
 
         class Use(keras.callbacks.Callback):

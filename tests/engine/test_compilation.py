@@ -36,7 +36,7 @@ def test_a_layer_in_the_way_is_named(digits):
     with pytest.warns(UserWarning, match=r"trains without XLA: .* by layer 'stubborn' \(NoXLA\)"):
         model.compile()
     assert model.jit_compile is False
-    model.fit(digits.images[:32], verbose=0)
+    model.fit(digits.samples[:32], verbose=0)
     with pytest.warns(UserWarning, match="'stubborn'"):
         assert zoo.classifier(model.encoder, 3).jit_compile is False
 

@@ -73,7 +73,7 @@ class TestAutoencoders:
     @pytest.mark.parametrize("name", _FAMILIES)
     def test_every_family(self, name, digits):
         """A short last batch, whose weight in the mean and in BatchNormalization or KL a mistake would change."""
-        x, held_out = digits.images[:100], digits.images[100:150]
+        x, held_out = digits.samples[:100], digits.samples[100:150]
         model = _seeded(_FAMILIES[name])
         history = _assert_equal(
             model,
@@ -87,7 +87,7 @@ class TestAutoencoders:
 
     def test_schedule_and_clipping(self, digits):
         """The schedule reads the step's number inside of the compiled loop."""
-        x, model = digits.images[:100], _seeded(_FAMILIES["feed forward"])
+        x, model = digits.samples[:100], _seeded(_FAMILIES["feed forward"])
 
         def settings():
             rate = keras.optimizers.schedules.CosineDecay(1.0, decay_steps=10)
@@ -117,7 +117,7 @@ class TestAutoencoders:
         def loss(y, y_pred):
             return ops.mean(ops.abs(y - y_pred) ** 1.5, axis=-1)
 
-        x, held_out = digits.images[:100], digits.images[100:150]
+        x, held_out = digits.samples[:100], digits.samples[100:150]
         model = _seeded(_FAMILIES["feed forward"])
         history = _assert_equal(
             model,
@@ -130,7 +130,7 @@ class TestAutoencoders:
         assert history["val_batches"] == [3, 3, 3]
 
     def test_sample_weight(self, digits):
-        x, held_out = digits.images[:100], digits.images[100:150]
+        x, held_out = digits.samples[:100], digits.samples[100:150]
         weight, held_out_weight = np.linspace(0, 2, 100), np.linspace(3, 1, 50)
         model = _seeded(_FAMILIES["feed forward"])
         _assert_equal(
@@ -151,7 +151,7 @@ class TestAutoencoders:
         before, optimizers = keras.config.dtype_policy(), []
         keras.config.set_dtype_policy("mixed_float16")
         try:
-            x, model = digits.images[:100], _seeded(_FAMILIES["feed forward"])
+            x, model = digits.samples[:100], _seeded(_FAMILIES["feed forward"])
             plain = _plain(model)
         finally:
             keras.config.set_dtype_policy(before)
@@ -173,10 +173,10 @@ class TestClassifier:
     @pytest.mark.parametrize("kind", ["labels", "sample_weight", "class_weight"])
     def test_labels_and_weights(self, digits, kind):
         """With dropout, whose noise is drawn inside of the loop. Keras weighs no held-out sample by its class."""
-        x, y = digits.images[:100], digits.labels[:100]
+        x, y = digits.samples[:100], digits.labels[:100]
         class_weight = {label: 0.2 * label for label in range(1, 10)}  # none for 0: it weighs 1
         arguments = {
-            "labels": {"validation_data": (digits.images[100:150], digits.labels[100:150])},
+            "labels": {"validation_data": (digits.samples[100:150], digits.labels[100:150])},
             "sample_weight": {"sample_weight": np.linspace(0, 2, 100), "validation_split": 0.25},
             "class_weight": {"class_weight": class_weight, "validation_split": 0.25},
         }[kind]
@@ -196,7 +196,7 @@ class TestClassifier:
         )
 
     def test_one_hot_labels_and_their_class_weights(self, digits):
-        x, y = digits.images[:100], keras.utils.to_categorical(digits.labels[:100], 10)
+        x, y = digits.samples[:100], keras.utils.to_categorical(digits.labels[:100], 10)
         model = _seeded(lambda: zoo.classifier(_FAMILIES["feed forward"]().encoder, 10))
         arguments = {"x": x, "y": y, "class_weight": {3: 5.0, 7: 0.0}}
         _assert_equal(
@@ -222,7 +222,7 @@ class TestKerasLoop:
             eager.append(not hasattr(y_pred, "graph"))
             return ops.mean(ops.square(y - y_pred), axis=-1)
 
-        x, model = digits.images[:100], _seeded(_FAMILIES["feed forward"])
+        x, model = digits.samples[:100], _seeded(_FAMILIES["feed forward"])
         start = _keep(model)
         model.compile(keras.optimizers.Adam(1e-2), loss, run_eagerly=True)
         assert not [w for w in recwarn if "jit_compile" in str(w.message)], "nobody asked for XLA"
@@ -247,13 +247,13 @@ class TestKerasLoop:
         parts = _seeded(_FAMILIES["feed forward"])
         model = Own(parts.encoder, parts.decoder)
         model.compile(jit_compile=False)
-        history = model.fit(digits.images[:100], validation_data=digits.images[:50], **_BATCHES).history
+        history = model.fit(digits.samples[:100], validation_data=digits.samples[:50], **_BATCHES).history
         np.testing.assert_allclose(history["doubled"], np.multiply(history["loss"], 2), rtol=1e-6)
         assert history["val_own"] == [1.0, 1.0, 1.0]
 
     def test_batch_methods_after_fit(self, digits):
         """`fit` leaves nothing behind: neither chunks nor a number of steps per call."""
-        x, model = digits.images[:100], _seeded(_FAMILIES["feed forward"])
+        x, model = digits.samples[:100], _seeded(_FAMILIES["feed forward"])
         model.compile(keras.optimizers.SGD(0.1), jit_compile=False)
         model.fit(x, **_BATCHES)
         expected = np.mean((model.reconstruct(x[:40]) - x[:40]) ** 2)
@@ -269,10 +269,10 @@ class TestKerasLoop:
         with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
             model = _seeded(_FAMILIES["feed forward"])
             model.compile(keras.optimizers.Adam(1e-2), metrics=["mae"], jit_compile=False)
-        ours = model.fit(digits.images[:100], **_BATCHES).history
+        ours = model.fit(digits.samples[:100], **_BATCHES).history
         model = _seeded(_FAMILIES["feed forward"])
         model.compile(keras.optimizers.Adam(1e-2), metrics=["mae"], jit_compile=False)
-        expected = keras.Model.fit(model, digits.images[:100], **_BATCHES).history
+        expected = keras.Model.fit(model, digits.samples[:100], **_BATCHES).history
         for name, values in expected.items():
             np.testing.assert_allclose(ours[name], values, rtol=1e-5)
 
@@ -286,7 +286,7 @@ class TestFiles:
             model = zoo.classifier(model.encoder, 10)
         loss = "mse" if kind == "autoencoder" else "sparse_categorical_crossentropy"
         model.compile(keras.optimizers.Adam(1e-2), loss, jit_compile=False, steps_per_execution=steps)
-        data = (digits.images[:100],) if kind == "autoencoder" else (digits.images[:100], digits.labels[:100])
+        data = (digits.samples[:100],) if kind == "autoencoder" else (digits.samples[:100], digits.labels[:100])
         model.fit(*data, **_BATCHES)
         model.save(tmp_path / "model.keras")
         loaded = keras.saving.load_model(tmp_path / "model.keras")

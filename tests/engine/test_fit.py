@@ -24,7 +24,7 @@ def _losses(model, x, **arguments):
 
 class TestInputs:
     def test_every_form_of_the_same_data_trains_alike(self, model, digits):
-        x, labels = digits.images[:96], digits.labels[:96]
+        x, labels = digits.samples[:96], digits.labels[:96]
         start = model.get_weights()
         expected = _losses(model, x, batch_size=32)
         images = tf.data.Dataset.from_tensor_slices(x)
@@ -49,42 +49,42 @@ class TestInputs:
     def test_generators(self, model, digits):
         def batches():
             while True:
-                yield (digits.images[:32],)
+                yield (digits.samples[:32],)
 
         history = model.fit(batches(), steps_per_epoch=3, epochs=2, verbose=0)
         assert history.history["loss"][1] < history.history["loss"][0]
 
     def test_another_target(self, model, digits):
-        x = digits.images[:64]
+        x = digits.samples[:64]
         model.compile(keras.optimizers.SGD(0.0))
         loss = _losses(model, x, y=1 - x, batch_size=64, epochs=1)[0]
         np.testing.assert_allclose(loss, np.mean((model.reconstruct(x) - (1 - x)) ** 2), rtol=1e-5)
 
     def test_validation_in_every_form(self, model, digits):
-        x = digits.images[:64]
+        x = digits.samples[:64]
         held_out = digits.subset(slice(64, 128))
         model.compile(metrics=["mae"])
-        dataset = tf.data.Dataset.from_tensor_slices((held_out.images, held_out.labels)).batch(16)
-        for validation in (held_out.images, held_out, dataset, (held_out.images, held_out.images)):
+        dataset = tf.data.Dataset.from_tensor_slices((held_out.samples, held_out.labels)).batch(16)
+        for validation in (held_out.samples, held_out, dataset, (held_out.samples, held_out.samples)):
             history = model.fit(x, validation_data=validation, verbose=0).history
-            expected = np.mean((model.reconstruct(held_out) - held_out.images) ** 2)
+            expected = np.mean((model.reconstruct(held_out) - held_out.samples) ** 2)
             np.testing.assert_allclose(history["val_loss"][-1], expected, rtol=1e-5)
             assert set(history) == {"loss", "mae", "val_loss", "val_mae"}
 
     def test_validation_split_callbacks_and_sample_weight(self, model, digits):
         stop = keras.callbacks.EarlyStopping(monitor="val_loss", min_delta=10, patience=1)
-        history = model.fit(digits.images[:100], validation_split=0.2, epochs=9, callbacks=[stop], verbose=0)
+        history = model.fit(digits.samples[:100], validation_split=0.2, epochs=9, callbacks=[stop], verbose=0)
         assert len(history.epoch) == 2
         model.compile(keras.optimizers.SGD(0.0))
         weights = np.r_[np.ones(50), np.zeros(50)].astype("float32")
-        loss = model.fit(digits.images[:100], sample_weight=weights, batch_size=100, verbose=0).history["loss"][0]
-        halves = model.reconstruction_error(digits.images[:100])[:50]
+        loss = model.fit(digits.samples[:100], sample_weight=weights, batch_size=100, verbose=0).history["loss"][0]
+        halves = model.reconstruction_error(digits.samples[:100])[:50]
         np.testing.assert_allclose(loss, halves.sum() / 100, rtol=1e-5)
 
     def test_evaluate_takes_the_same_forms(self, model, digits):
-        expected = np.mean((model.reconstruct(digits) - digits.images) ** 2)
-        dataset = tf.data.Dataset.from_tensor_slices((digits.images, digits.labels)).batch(100)
-        for data in (digits, digits.images, dataset):
+        expected = np.mean((model.reconstruct(digits) - digits.samples) ** 2)
+        dataset = tf.data.Dataset.from_tensor_slices((digits.samples, digits.labels)).batch(100)
+        for data in (digits, digits.samples, dataset):
             np.testing.assert_allclose(model.evaluate(data, verbose=0), expected, rtol=1e-5)
 
 
@@ -108,13 +108,13 @@ class TestBadInput:
         ],
     )
     def test_arrays(self, model, digits, spoil, message):
-        x = spoil(digits.images[:20])
+        x = spoil(digits.samples[:20])
         for verb in (model.fit, model.encode, model.reconstruct, model.reconstruction_error, model.evaluate):
             with pytest.raises(DataError, match=message):
                 verb(x)
 
     def test_datasets(self, model, digits):
-        x = digits.images[:20]
+        x = digits.samples[:20]
         from_arrays = tf.data.Dataset.from_tensor_slices
         for data, message in (
             ((x * 255).astype("uint8"), "integer pixels"),
@@ -129,7 +129,7 @@ class TestBadInput:
 
     def test_labels_are_not_targets(self, model, digits):
         with pytest.raises(DataError, match="Leave y out to reconstruct x; to learn labels, use zoo.classifier"):
-            model.fit(digits.images[:20], digits.labels[:20])
+            model.fit(digits.samples[:20], digits.labels[:20])
 
     def test_linear_outputs_take_any_range(self):
         model = zoo.feed_forward((4,), 2, output_activation="linear")
@@ -145,7 +145,7 @@ class TestBadInput:
 
 class TestKeras:
     def test_survives_a_keras_file(self, model, digits, tmp_path):
-        model.fit(digits.images[:64], verbose=0)
+        model.fit(digits.samples[:64], verbose=0)
         model.save(tmp_path / "model.keras")
         loaded = keras.saving.load_model(tmp_path / "model.keras")
         assert isinstance(loaded, zoo.Autoencoder)

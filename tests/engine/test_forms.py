@@ -123,7 +123,7 @@ _ONCE = ("generator", "generator of lists")  # each method gets a new one
 
 @pytest.fixture(scope="module")
 def x(digits):
-    return digits.images[:_SAMPLES]
+    return digits.samples[:_SAMPLES]
 
 
 @pytest.fixture(scope="module")
@@ -313,7 +313,7 @@ class TestSourcesAndStreams:
 
     @pytest.fixture(scope="class")
     def stream(self, source):
-        return Stream(Stored(source.images), (8, 8, 1))
+        return Stream(Stored(source.samples), (8, 8, 1))
 
     def test_numbers(self, source, stream, model, classifier, y):
         pixels = source.pixels()
@@ -331,7 +331,7 @@ class TestSourcesAndStreams:
             )
 
     def test_wrong(self, source, stream, model, classifier, x, y):
-        pixels, images = source.pixels(), source.images
+        pixels, images = source.pixels(), source.samples
         _assert_refused(
             _losses(classifier, (pixels, y)), lambda: zoo.data.Source(images), "Labels are missing: .* Received None."
         )
@@ -351,8 +351,8 @@ class TestSourcesAndStreams:
         encoder = keras.Sequential([inputs, keras.layers.Rescaling(1 / 255), keras.layers.Flatten()])
         raw = Classifier(inputs, keras.layers.Dense(10, "softmax")(encoder(inputs)))
         raw.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy", jit_compile=False)
-        expected = _entropy(raw, source.images, y).mean()
-        for given in (source, {"image": source.images, "label": y}, _BATCHED["dataset"](source.images, y)):
+        expected = _entropy(raw, source.samples, y).mean()
+        for given in (source, {"image": source.samples, "label": y}, _BATCHED["dataset"](source.samples, y)):
             np.testing.assert_allclose(raw.evaluate(given, **_QUIET), expected, rtol=1e-5)
         for given in (x, _BATCHED["dataset"](x)):
             with pytest.raises(DataError, match="takes raw pixels: expected dtype uint8. Received float32"):

@@ -45,7 +45,7 @@ def restart(compiled):
 
 @pytest.fixture
 def x(digits):
-    return digits.images[:100]
+    return digits.samples[:100]
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ class TestValidation:
         assert (len(history["loss"]), len(history["val_loss"])) == (5, 2)
 
     def test_steps(self, restart, digits, x):
-        model, held_out = restart(0.0), digits.images[200:300]
+        model, held_out = restart(0.0), digits.samples[200:300]
         dataset = tf.data.Dataset.from_tensor_slices(held_out).batch(10)
         expected = model.reconstruction_error(held_out[:30]).mean()
         for data in (dataset, dataset.repeat(), held_out):
@@ -146,7 +146,7 @@ class TestValidation:
         source = digits.subset(slice(0, 100))
         for steps, samples in ((None, 100), (2, 64)):
             history = classifier.fit(source, validation_data=source, validation_steps=steps, **_BATCHES).history
-            expected = classifier.evaluate(source.images[:samples], source.labels[:samples], verbose=0)
+            expected = classifier.evaluate(source.samples[:samples], source.labels[:samples], verbose=0)
             np.testing.assert_allclose(history["val_loss"][1], expected[0], rtol=1e-5)
             result = classifier.evaluate(source, batch_size=32, steps=steps, verbose=0)
             np.testing.assert_allclose(result, expected, rtol=1e-5)
@@ -154,7 +154,7 @@ class TestValidation:
 
 class TestMemory:
     def test_8_bit_pixels_train_like_floats(self, restart, digits):
-        images = (digits.images * 255).astype("uint8")
+        images = (digits.samples * 255).astype("uint8")
         train, held_out = (zoo.data.Source(images[part]) for part in (slice(100), slice(100, 150)))
         ours = restart().fit(train, validation_data=held_out, **_BATCHES).history
         expected = restart().fit(train.pixels(), validation_data=held_out.pixels(), **_BATCHES).history
@@ -205,7 +205,7 @@ class TestMemory:
         assert all(loss == losses["plain"] for loss in losses.values()), losses
 
     def test_labels_of_any_integer_type(self, classifier, digits):
-        x, y = digits.images[:100], digits.labels[:100]
+        x, y = digits.samples[:100], digits.labels[:100]
         expected = classifier.evaluate(x, y, verbose=0)
         for labels in (*map(y.astype, ("uint8", "int32", ">i8", "float32")), y[:, None], list(y)):
             np.testing.assert_allclose(classifier.evaluate(x, labels, verbose=0), expected, rtol=1e-6)

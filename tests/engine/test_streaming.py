@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
     for i in range(203):
         path = root / "train" / str(source.labels[i]) / f"{i:04d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.rint(source.images[i, ..., 0] * 255).astype("uint8")).save(path)
+        Image.fromarray(np.rint(source.samples[i, ..., 0] * 255).astype("uint8")).save(path)
     return root
 
 
@@ -45,27 +45,27 @@ class TestStream:
         stream, source = pair
         assert len(stream) == len(source) == 203
         assert stream.shape == source.shape == (8, 8, 1)
-        assert np.array_equal(np.stack(list(stream.images().as_numpy_iterator())), source.images)
+        assert np.array_equal(np.stack(list(stream.dataset().as_numpy_iterator())), source.samples)
         head = stream.head(10)
-        assert np.array_equal(head.images, source.images[:10])
+        assert np.array_equal(head.samples, source.samples[:10])
         assert np.array_equal(head.labels, source.labels[:10])
         assert head.class_names == source.class_names == tuple(map(str, range(10)))
 
     def test_order_follows_from_the_seed(self, pair):
         def shuffled(seed):
-            return np.stack(list(pair[0].images(seed).as_numpy_iterator()))
+            return np.stack(list(pair[0].dataset(seed).as_numpy_iterator()))
 
         assert np.array_equal(shuffled(1), shuffled(1))
         assert not np.array_equal(shuffled(1), shuffled(2))
         # Every image exactly once.
-        rows = [sorted(map(bytes, images)) for images in (shuffled(1), pair[1].images)]
+        rows = [sorted(map(bytes, images)) for images in (shuffled(1), pair[1].samples)]
         assert rows[0] == rows[1]
 
     def test_part(self, pair):
         stream, source = pair
         part = stream.part(50, 80)
         assert len(part) == 30
-        assert np.array_equal(np.stack(list(part.images().as_numpy_iterator())), source.images[50:80])
+        assert np.array_equal(np.stack(list(part.dataset().as_numpy_iterator())), source.samples[50:80])
 
     def test_automatic_choice_goes_by_the_free_memory(self, folder, monkeypatch):
         def kind():

@@ -40,7 +40,7 @@ def test_all_others_are_flattened():
 def test_a_spatial_sparse_model_is_measured_as_it_is():
     """kNN and probe read averages; sparsity counts every unit, PCA has as many components."""
     model = zoo.sparse(zoo.convolutional((36, 36, 1), None, (4,), strides=2), zoo.sparsity.TopK(20))
-    images = zoo.data.resize(zoo.data.load("digits", "test").images, (36, 36, 1))
+    images = zoo.data.resize(zoo.data.load("digits", "test").samples, (36, 36, 1))
     results = zoo.evaluate(model, images, metrics=["active_units", "dead_fraction"])
     assert 1 <= results["active_units"] <= 20
     assert results["dead_fraction"] > 0

@@ -39,7 +39,7 @@ class TestEvaluate:
 
     def test_only_what_applies(self, digits):
         linear = zoo.feed_forward((64,), 4, output_activation="linear")
-        results = zoo.evaluate(linear, digits.images.reshape(-1, 64))
+        results = zoo.evaluate(linear, digits.samples.reshape(-1, 64))
         assert list(results) == ["mse", "psnr", "explained_variance"]
 
     def test_reconstruction_equals_keras_tensorflow_and_sklearn(self, model, results, halves):
@@ -104,7 +104,7 @@ class TestEvaluate:
     def test_a_metric_that_does_not_apply(self, digits, metric, needs):
         linear = zoo.feed_forward((64,), 4, output_activation="linear")
         with pytest.raises(DataError, match=f"Metric '{metric}' needs {needs}"):
-            zoo.evaluate(linear, digits.images.reshape(-1, 64), [metric])
+            zoo.evaluate(linear, digits.samples.reshape(-1, 64), [metric])
 
     def test_what_the_model_lacks_is_said_before_the_data_is_looked_for(self, tmp_path):
         linear = zoo.feed_forward((64,), 4, output_activation="linear")
@@ -119,9 +119,9 @@ class TestEvaluate:
         with pytest.raises(DataError, match=r"Only images can be resized: .* Received \(5, 64\) and \(8, 8, 1\)"):
             zoo.evaluate(model, np.zeros((5, 64), "float32"))
         with pytest.raises(DataError, match="wrong shape"):
-            zoo.evaluate(zoo.feed_forward((64,), 4), digits.images)
+            zoo.evaluate(zoo.feed_forward((64,), 4), digits.samples)
         with pytest.raises(DataError, match=r"\[0, 1\]"):
-            zoo.evaluate(model, 2 * digits.images)
+            zoo.evaluate(model, 2 * digits.samples)
 
 
 class TestRepresentation:

@@ -227,7 +227,7 @@ class TestSamples:
 
         keras.utils.set_random_seed(0)
         model = zoo.feed_forward((8, 8, 1), 4)
-        x, y = digits.images[:160], digits.labels[:160]
+        x, y = digits.samples[:160], digits.labels[:160]
         anomalies = 1 - x[:32]
         model.compile(keras.optimizers.Adam(1e-2), jit_compile=False)
         model.fit(x, epochs=20, verbose=0)
@@ -266,7 +266,7 @@ class TestSamples:
             assert {key: file.metrics[key] for key in expected.metrics} == expected.metrics
 
     def test_bad_ones_are_refused_by_their_name(self, tmp_path, digits):
-        model, x = zoo.feed_forward((8, 8, 1), 4), digits.images[:120]
+        model, x = zoo.feed_forward((8, 8, 1), 4), digits.samples[:120]
         for bad, message in (
             (x * np.nan, "NaN or infinite"),
             (x * 255, "outside .0, 1."),

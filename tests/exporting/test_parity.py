@@ -120,7 +120,7 @@ def test_a_mistake_is_still_refused(ill_conditioned, mistake, monkeypatch, tmp_p
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
 def test_other_precisions_are_exported_in_float32(policy, digits, mnist_like, tmp_path):
-    x = digits.images[:100]
+    x = digits.samples[:100]
     keras.config.set_dtype_policy(policy)
     try:
         keras.utils.set_random_seed(0)

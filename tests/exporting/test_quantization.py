@@ -22,7 +22,7 @@ def model(labelled):
     """A dense autoencoder of 103,328 parameters."""
     keras.utils.set_random_seed(0)
     model = zoo.feed_forward((28, 28, 1), 16, (64,))
-    model.fit(labelled.images[:1000], epochs=30, batch_size=32, verbose=0)
+    model.fit(labelled.samples[:1000], epochs=30, batch_size=32, verbose=0)
     return model
 
 
@@ -34,14 +34,14 @@ def exported(model, labelled, tmp_path_factory):
     def export(quantization):
         if quantization not in made:
             directory = tmp_path_factory.mktemp("quantized")
-            options = {"calibration": labelled.images[:1000]} if quantization == "int8" else {}
+            options = {"calibration": labelled.samples[:1000]} if quantization == "int8" else {}
             report = zoo.export(
                 model,
                 directory,
                 "tflite",
                 quantization=quantization,
                 samples=labelled.part(1000, 1797),
-                anomalies=1 - labelled.images[:200],
+                anomalies=1 - labelled.samples[:200],
                 threshold=0.05,
                 **options,
             )
@@ -55,7 +55,7 @@ def exported(model, labelled, tmp_path_factory):
 def test_size_differences_and_metrics(model, labelled, exported, quantization, ratio):
     report, directory = exported(quantization)
     file = report.files["tflite"]
-    x, labels = labelled.images[1000:], labelled.labels[1000:]
+    x, labels = labelled.samples[1000:], labelled.labels[1000:]
     assert model.count_params() > 100_000
     assert file.quantization == quantization
     assert 0.2 < file.size_ratio <= ratio
@@ -93,7 +93,7 @@ def test_size_differences_and_metrics(model, labelled, exported, quantization, r
 
 def test_int8_computes_in_integers_but_scores_in_floats(labelled, exported):
     _, directory = exported("int8")
-    x = labelled.images[1000:]
+    x = labelled.samples[1000:]
     opened = zoo.lite.load(directory / "model.tflite")
     # 8 bits of output at most in the network ...
     assert len(np.unique(opened.reconstruct(x[:50]))) <= 256
@@ -114,7 +114,7 @@ def test_int8_spends_its_steps_where_a_sigmoid_is_steep(model, labelled, exporte
         for operator in graph.operators
         if flatbuffer_utils.opcode_to_name(opened, operator.opcodeIndex) == "LOGISTIC"
     ]
-    reconstruction = model.reconstruct(labelled.images[:1000]).astype("float64")
+    reconstruction = model.reconstruct(labelled.samples[:1000]).astype("float64")
     logits = np.log(np.clip(reconstruction, 1e-30, None)) - np.log1p(-np.clip(reconstruction, None, 1 - 1e-7))
     assert np.ptp(logits) > 1.4 * 13  # the range that was calibrated
     assert len(scales) == 3  # decode, reconstruct, score
@@ -149,23 +149,23 @@ def test_signatures_share_a_normalised_linear_latent_layer(digits, tmp_path):
     keras.utils.set_random_seed(0)
     model = zoo.convolutional((8, 8, 1), 12, (16,), batch_normalization=True)
     model.compile(jit_compile=False)
-    model.fit(digits.images[:200], epochs=3, batch_size=16, verbose=0)
+    model.fit(digits.samples[:200], epochs=3, batch_size=16, verbose=0)
     for part, count in ((model, 2), (model.encoder, 1)):
         zoo.export(part, tmp_path, "tflite")
         assert _weights(tmp_path / "model.tflite", 256 * 12 * 4) == [256 * 12 * 4] * count
     opened = FORMATS["tflite"].open(tmp_path / "model.tflite")
-    np.testing.assert_allclose(opened.run("encode", digits.images[:50]), model.encode(digits.images[:50]), atol=1e-5)
+    np.testing.assert_allclose(opened.run("encode", digits.samples[:50]), model.encode(digits.samples[:50]), atol=1e-5)
 
 
 def test_uint8_inputs_and_outputs(model, labelled, exported, tmp_path):
-    x = np.rint(labelled.images[1000:1300] * 255).astype("float32") / 255
+    x = np.rint(labelled.samples[1000:1300] * 255).astype("float32") / 255
     zoo.export(
         model,
         tmp_path,
         "tflite",
         quantization="int8",
         integer_io="uint8",
-        calibration=labelled.images[:1000],
+        calibration=labelled.samples[:1000],
         samples=x,
     )
     details = FORMATS["tflite"].open(tmp_path / "model.tflite").signatures
@@ -205,7 +205,7 @@ def test_int8_of_every_family(name, digits, tmp_path):
     keras.utils.set_random_seed(0)
     model = FAMILIES[name]()
     model.compile(jit_compile=False)
-    model.fit(digits.images, epochs=5, batch_size=32, verbose=0)
+    model.fit(digits.samples, epochs=5, batch_size=32, verbose=0)
     report = zoo.export(
         model,
         tmp_path,
@@ -217,8 +217,8 @@ def test_int8_of_every_family(name, digits, tmp_path):
     metrics = report.files["tflite"].metrics
     assert metrics["mse"]["after"] == pytest.approx(metrics["mse"]["before"], rel=0.03)
     assert metrics["knn_accuracy"]["after"] == pytest.approx(metrics["knn_accuracy"]["before"], abs=0.03)
-    scores = zoo.lite.load(tmp_path / "model.tflite").score(digits.images[1000:])
-    assert np.corrcoef(scores, model.reconstruction_error(digits.images[1000:]))[0, 1] > 0.995
+    scores = zoo.lite.load(tmp_path / "model.tflite").score(digits.samples[1000:])
+    assert np.corrcoef(scores, model.reconstruction_error(digits.samples[1000:]))[0, 1] > 0.995
 
 
 def test_int8_of_a_latent_layer_with_more_scales_than_it_is_worth(labelled, tmp_path):
@@ -229,8 +229,8 @@ def test_int8_of_a_latent_layer_with_more_scales_than_it_is_worth(labelled, tmp_
             tmp_path,
             "tflite",
             quantization="int8",
-            calibration=labelled.images[:150],
-            samples=labelled.images[1000:1200],
+            calibration=labelled.samples[:150],
+            samples=labelled.samples[1000:1200],
         )
     file = report.files["tflite"]
     assert zoo.card("mnist-convolutional-16").parameters > 100_000
@@ -241,18 +241,18 @@ def test_int8_of_a_latent_layer_with_more_scales_than_it_is_worth(labelled, tmp_
 def test_classifier(digits, tmp_path):
     keras.utils.set_random_seed(0)
     classifier = zoo.classifier(zoo.feed_forward((8, 8, 1), 12, (32,)).encoder, 10)
-    classifier.fit(digits.images[:1000], digits.labels[:1000], epochs=10, verbose=0)
+    classifier.fit(digits.samples[:1000], digits.labels[:1000], epochs=10, verbose=0)
     test = digits.part(1000, 1797)
-    options = {"quantization": "int8", "calibration": digits.images[:1000]}
+    options = {"quantization": "int8", "calibration": digits.samples[:1000]}
     report = zoo.export(classifier, tmp_path, "tflite", samples=test, **options)
     accuracy = report.files["tflite"].metrics["accuracy"]
-    predicted = zoo.lite.load(tmp_path / "model.tflite")(test.images).argmax(axis=1)
+    predicted = zoo.lite.load(tmp_path / "model.tflite")(test.samples).argmax(axis=1)
     assert accuracy["after"] == np.mean(predicted == test.labels)
     assert accuracy["after"] == pytest.approx(accuracy["before"], abs=0.01)
     assert accuracy["before"] > 0.8
     # Without labels: how often the class is Keras'.
-    unlabelled = zoo.export(classifier, tmp_path, "tflite", samples=test.images, **options)
-    same = np.mean(predicted == classifier.predict(test.images, verbose=0).argmax(axis=1))
+    unlabelled = zoo.export(classifier, tmp_path, "tflite", samples=test.samples, **options)
+    same = np.mean(predicted == classifier.predict(test.samples, verbose=0).argmax(axis=1))
     assert unlabelled.files["tflite"].metrics == {"agreement": {"before": 1.0, "after": same}}
 
 
@@ -273,7 +273,7 @@ def test_calibration_is_drawn_from_the_dataset_of_the_card(tmp_path):
 
 
 def test_raw_pixels_in_every_signature_and_in_int8(model, labelled, tmp_path):
-    pixels = np.rint(labelled.images * 255).astype("uint8")
+    pixels = np.rint(labelled.samples * 255).astype("uint8")
     x = (pixels[1000:1060] / 255).astype("float32")
     report = zoo.export(model, tmp_path / "float", raw_input=True, samples=pixels[1000:1060])
     assert report.input == {"name": "pixels", "shape": [28, 28, 1], "dtype": "uint8", "output": "reconstruction"}
@@ -303,7 +303,7 @@ def test_raw_pixels_in_every_signature_and_in_int8(model, labelled, tmp_path):
 
 class TestRefusals:
     def test_what_does_not_go_together(self, model, labelled, tmp_path):
-        calibration = labelled.images[:1000]
+        calibration = labelled.samples[:1000]
         for arguments, error, message in (
             ({"quantization": "int4"}, UnknownNameError, "Unknown quantization 'int4'. Did you mean 'int8'"),
             ({"calibration": calibration}, ExportError, 'calibration goes with quantization="int8".*=None'),
@@ -335,7 +335,7 @@ class TestRefusals:
         assert not (tmp_path / "out").exists()
 
     def test_calibration_samples(self, model, labelled, tmp_path):
-        x = labelled.images
+        x = labelled.samples
         for calibration, message in (
             (x[:99], "at least 100 calibration samples, better 1,000. Received 99. Pass more, or force=True"),
             (np.repeat(x[:1], 1000, axis=0), "calibration is constant: all 1000 samples are the same"),
@@ -363,7 +363,7 @@ class TestRefusals:
 
     def test_what_quantises_badly(self, model, labelled, tmp_path):
         """Calibrated on faint digits, the activations of real ones are cut off."""
-        x = labelled.images
+        x = labelled.samples
         options = {"formats": "tflite", "quantization": "int8", "samples": x[1000:]}
         with pytest.warns(UserWarning, match="model.tflite quantises badly: mse rises from 0.0"):
             report = zoo.export(model, tmp_path / "out", calibration=x[:1000] * 0.6, **options)

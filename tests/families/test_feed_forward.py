@@ -49,7 +49,7 @@ class TestFeedForward(ZooTest):
         model = zoo.feed_forward(
             (8, 8, 1), 5, tied_weights=True, latent_activation="linear", output_activation="linear"
         )
-        x = digits.images[:10]
+        x = digits.samples[:10]
         w = model.encoder.layers[-1].kernel.numpy()
         expected = (x.reshape(10, 64) @ w @ w.T).reshape(x.shape)
         np.testing.assert_allclose(model.reconstruct(x), expected, atol=1e-5)
@@ -72,7 +72,7 @@ class TestFeedForward(ZooTest):
 
     def test_equals_plain_keras(self, digits):
         """The same network written with Keras alone trains to the same losses, step by step."""
-        x = digits.images[:256]
+        x = digits.samples[:256]
         keras.utils.set_random_seed(3)
         ours = zoo.feed_forward((8, 8, 1), 6, (20,))
         theirs = keras.Sequential(

@@ -44,7 +44,7 @@ class TestWrap(ZooTest):
     def test_computes_what_the_keras_model_computes(self, build, latent, latent_shape, digits):
         theirs = build()
         model = zoo.wrap(theirs, latent=latent)
-        x = digits.images[:200].reshape(-1, *theirs.input_shape[1:])
+        x = digits.samples[:200].reshape(-1, *theirs.input_shape[1:])
         assert (model.input_shape, model.latent_shape, model.unit_range) == (x.shape[1:], latent_shape, True)
         assert model.name == theirs.name
         np.testing.assert_allclose(model.reconstruct(x), theirs.predict(x, verbose=0), atol=1e-6)
@@ -56,7 +56,7 @@ class TestWrap(ZooTest):
         assert metrics["mse"] == pytest.approx(np.mean((theirs.predict(x, verbose=0) - x) ** 2), rel=1e-4)
 
     def test_legacy_h5_to_phone(self, digits, tmp_path):
-        x = digits.images.reshape(-1, 64)
+        x = digits.samples.reshape(-1, 64)
         theirs = _dense()
         theirs.compile("adam", "mse")
         theirs.fit(x, x, epochs=1, verbose=0)

@@ -250,7 +250,7 @@ class TestCorruptions:
         ids=lambda corruption: type(corruption).__name__,
     )
     def test_steps_samples_and_seeds(self, corruption, digits):
-        x = np.repeat(digits.images[:1], 20, axis=0)
+        x = np.repeat(digits.samples[:1], 20, axis=0)
         keras.utils.set_random_seed(1)
         steps = _corrupted(corruption.describe(), x, calls=3)
         images = steps.reshape(60, -1)

@@ -12,7 +12,7 @@ from zoo.recipes.latent_scale import normalize_latent
 def test_changes_the_scale_and_no_bit_of_the_reconstruction(digits, activation, hidden_units, batch_normalization):
     arguments = {"latent_activation": activation, "batch_normalization": batch_normalization}
     model = zoo.feed_forward((8, 8, 1), 6, hidden_units, **arguments)
-    x = digits.images
+    x = digits.samples
     model.fit(x[:200], epochs=2, verbose=0)
     for weight in [layer for layer in model.encoder.layers if layer.weights][-1].trainable_weights:
         weight.assign(weight * 37)
@@ -28,4 +28,4 @@ def test_changes_the_scale_and_no_bit_of_the_reconstruction(digits, activation, 
 def test_refuses_what_it_would_change(digits, arguments):
     model = zoo.feed_forward((8, 8, 1), 6, **arguments)
     with pytest.raises(ConfigError, match="normalize_latent needs an untied dense latent layer"):
-        normalize_latent(model, digits.images)
+        normalize_latent(model, digits.samples)

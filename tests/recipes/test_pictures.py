@@ -33,7 +33,7 @@ def test_rows_and_panels(kind, digits, tmp_path):
     upper, lower = figure.subfigs
     assert [row.get_ylabel() for row in upper.axes[::10]] == titles
     first = [axis.images[0].get_array() for axis in upper.axes[:10]]
-    expected = [source.images[np.flatnonzero(source.labels == c)[0], ..., 0] for c in range(10)]
+    expected = [source.samples[np.flatnonzero(source.labels == c)[0], ..., 0] for c in range(10)]
     np.testing.assert_array_equal(first, expected)
     scatter, errors, loss = lower.axes
     assert len(scatter.collections[0].get_offsets()) == len(source)
@@ -49,7 +49,7 @@ def test_samples_that_are_no_images(digits, tmp_path):
     from zoo.data.source import Source
 
     model = zoo.feed_forward((64,), 4)
-    source = Source(digits.images.reshape(-1, 64)[:50])
+    source = Source(digits.samples.reshape(-1, 64)[:50])
     figure = pictures.of_model(zoo.save(model, tmp_path / "set"), model, source)
     assert len(figure.subfigs[1].axes) == 3
     assert not figure.subfigs[0].axes

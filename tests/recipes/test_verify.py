@@ -105,7 +105,7 @@ class TestVerify:
         assert measured.files["float32"]["size_bytes"] == report.files["tflite"].size_bytes
         report = zoo.export(zoo.load(catalog.name), catalog / "exported", "tflite", quantization="int8")
         phone = zoo.lite.load(catalog / "exported" / "model.tflite")
-        x = test.images.astype("float32")
+        x = test.samples.astype("float32")
         int8 = measured.files["int8"]
         assert int8["mse"] == pytest.approx(np.mean((phone.reconstruct(x) - x) ** 2), rel=1e-4)
         assert int8["size_bytes"] == report.files["tflite"].size_bytes
@@ -131,5 +131,5 @@ class TestVerify:
 def test_golden_outputs_are_those_of_the_first_test_samples(made):
     model, test = zoo.load(made), zoo.data.load("digits", "test")
     with np.load(made / "golden.npz") as stored:
-        np.testing.assert_array_equal(stored["samples"], test.images[: golden.SAMPLES])
+        np.testing.assert_array_equal(stored["samples"], test.samples[: golden.SAMPLES])
         np.testing.assert_allclose(stored["reconstruction"], model.reconstruct(test.part(0, golden.SAMPLES)), atol=1e-6)

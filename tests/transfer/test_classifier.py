@@ -12,7 +12,7 @@ class TestShape:
         assert model.output_shape == (None, 10)
         assert model.compiled
         assert model.jit_compile is True
-        probabilities = model.predict(digits.images[:7], verbose=0)
+        probabilities = model.predict(digits.samples[:7], verbose=0)
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
         head = 4 * 6 + (6 * 12 + 12) + (12 * 10 + 10)
         assert model.count_params() == encoder.count_params() + head
@@ -21,8 +21,8 @@ class TestShape:
         keras.utils.set_random_seed(0)
         train, test = zoo.data.load("digits", "train"), zoo.data.load("digits", "test")
         model = zoo.classifier(zoo.feed_forward((8, 8, 1), 32).encoder, 10)
-        model.fit(train.images, train.labels, epochs=30, verbose=0)
-        assert model.evaluate(test.images, test.labels, verbose=0)[1] > 0.93
+        model.fit(train.samples, train.labels, epochs=30, verbose=0)
+        assert model.evaluate(test.samples, test.labels, verbose=0)[1] > 0.93
 
     def test_spatial_features_are_flattened(self):
         model = zoo.classifier(zoo.convolutional((8, 8, 1), None, (4,)).encoder, 3)
@@ -48,7 +48,7 @@ class TestShape:
 
     @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
     def test_mixed_precision_gives_float32(self, digits, policy):
-        x = digits.images[:20]
+        x = digits.samples[:20]
         keras.utils.set_random_seed(0)
         model = zoo.classifier(zoo.feed_forward((8, 8, 1), 6).encoder, 10)
         expected, weights = model.predict(x, verbose=0), model.get_weights()
@@ -65,8 +65,8 @@ class TestShape:
             assert np.isfinite(history.history["loss"]).all()
             is_scaled = isinstance(half.optimizer, keras.optimizers.LossScaleOptimizer)
             assert is_scaled == (policy == "mixed_float16")
-            zoo.fine_tune(half, digits.images[:100], digits.labels[:100], head="auto", epochs=0)
-            accuracy = np.mean(half.predict(digits.images[:100], verbose=0).argmax(axis=1) == digits.labels[:100])
+            zoo.fine_tune(half, digits.samples[:100], digits.labels[:100], head="auto", epochs=0)
+            accuracy = np.mean(half.predict(digits.samples[:100], verbose=0).argmax(axis=1) == digits.labels[:100])
             assert accuracy > 0.5
         finally:
             keras.config.set_dtype_policy("float32")
@@ -77,7 +77,7 @@ class TestEncoder:
         flags = [layer.trainable for layer in encoder.layers]
         before = {w.path: w.numpy() for w in encoder.weights}
         model = zoo.classifier(encoder, 10)
-        model.fit(digits.images[:64], digits.labels[:64], verbose=0)
+        model.fit(digits.samples[:64], digits.labels[:64], verbose=0)
         moved = {w.path: not np.array_equal(w, before[w.path]) for w in encoder.weights}
         assert sum("normalization" in path for path in moved) == 8
         assert {path for path, m in moved.items() if m} == {path for path in moved if "normalization" not in path}
@@ -85,7 +85,7 @@ class TestEncoder:
 
     def test_features_in_training_are_those_of_inference(self, encoder, digits):
         """The head's own normalisation sees the batch, the encoder's its statistics."""
-        x = digits.images[:32]
+        x = digits.samples[:32]
         encoder.set_weights([np.random.default_rng(i).uniform(0.5, 1, w.shape) for i, w in enumerate(encoder.weights)])
         model = zoo.classifier(encoder, 3)
         features = encoder.predict(x, verbose=0)
@@ -109,7 +109,7 @@ class TestEncoder:
             assert len(model.trainable_weights) == 4
 
     def test_two_classifiers_on_one_encoder(self, digits):
-        x, y = digits.images[:64], digits.labels[:64]
+        x, y = digits.samples[:64], digits.labels[:64]
         encoder = zoo.feed_forward((8, 8, 1), 6).encoder
         trained = zoo.classifier(encoder, 10)
         frozen = zoo.classifier(encoder, 10, freeze_encoder=True)
@@ -135,14 +135,14 @@ class TestEncoder:
         autoencoder = zoo.convolutional((8, 8, 1), 4, (3,), batch_normalization=True)
         zoo.classifier(autoencoder.encoder, 10, freeze_encoder=True)
         before = autoencoder.encoder.get_weights()
-        autoencoder.fit(digits.images[:64], verbose=0)
+        autoencoder.fit(digits.samples[:64], verbose=0)
         assert not any(np.array_equal(a, b) for a, b in zip(autoencoder.encoder.get_weights(), before, strict=True))
 
 
 class TestSaving:
     @pytest.mark.parametrize("freeze_encoder", [False, True])
     def test_round_trip(self, encoder, digits, tmp_path, freeze_encoder):
-        x, y = digits.images[:64], digits.labels[:64]
+        x, y = digits.samples[:64], digits.labels[:64]
         model = zoo.classifier(encoder, 10, freeze_encoder=freeze_encoder, dropout=0.1)
         model.fit(x, y, verbose=0)
         model.save(tmp_path / "c.keras")
@@ -178,7 +178,7 @@ class TestSaving:
         encoder = zoo.feed_forward((8, 8, 1), 5).encoder
         model = zoo.classifier(keras.Model(encoder.input, encoder.output, name="anything"), 10)
         assert model.get_encoder().name == "anything"
-        zoo.fine_tune(model, digits.images[:60], digits.labels[:60], head="regression", epochs=0)
+        zoo.fine_tune(model, digits.samples[:60], digits.labels[:60], head="regression", epochs=0)
         zoo.freeze(model)
         assert len(model.trainable_weights) == 4
 
@@ -204,7 +204,7 @@ class TestLabels:
         ],
     )
     def test_wrong_labels(self, model, digits, door, change, message):
-        x, y = digits.images[:60], digits.labels[:60]
+        x, y = digits.samples[:60], digits.labels[:60]
         doors = {
             "fit": lambda: model.fit(x, change(y), verbose=0),
             "fine_tune": lambda: zoo.fine_tune(model, x, change(y), epochs=0, head="auto"),
@@ -216,7 +216,7 @@ class TestLabels:
         assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), before, strict=True))
 
     def test_forms_of_right_labels(self, digits):
-        x, y = digits.images[:60], digits.labels[:60]
+        x, y = digits.samples[:60], digits.labels[:60]
         found = []
         for labels in (y, y.tolist(), y[:, None], y.astype("float32"), y.astype("uint8")):
             keras.utils.set_random_seed(0)
@@ -228,7 +228,7 @@ class TestLabels:
             np.testing.assert_allclose(other, found[0], rtol=1e-5)
 
     def test_one_hot_labels_for_a_loss_that_takes_them(self, digits):
-        x, y = digits.images[:60], digits.labels[:60]
+        x, y = digits.samples[:60], digits.labels[:60]
         found = []
         for loss, labels in (("sparse_categorical_crossentropy", y), ("categorical_crossentropy", np.eye(10)[y])):
             keras.utils.set_random_seed(0)

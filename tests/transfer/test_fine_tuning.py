@@ -44,7 +44,7 @@ class Recorder(keras.callbacks.Callback):
 
 class TestPhases:
     def test_is_two_calls_of_fit(self, encoder, digits):
-        x, y = digits.images[:60], digits.labels[:60]
+        x, y = digits.samples[:60], digits.labels[:60]
         keras.utils.set_random_seed(1)
         ours = zoo.classifier(encoder, 10)
         start = ours.get_weights()
@@ -67,7 +67,7 @@ class TestPhases:
     def test_ends_as_free_as_it_began(self, digits, frozen):
         model = _classifier(freeze_encoder=frozen)
         before = model.get_weights()
-        zoo.fine_tune(model, digits.images[:60], digits.labels[:60], **TWO_PHASES)
+        zoo.fine_tune(model, digits.samples[:60], digits.labels[:60], **TWO_PHASES)
         assert model.encoder_frozen is frozen
         assert _changed(model, before)[:2] == [not frozen] * 2
 
@@ -78,11 +78,11 @@ class TestPhases:
 
         model, callback = _classifier(), Recorder()
         with pytest.raises(KeyboardInterrupt):
-            zoo.fine_tune(model, digits.images, digits.labels, callbacks=[callback, Interruption()], **TWO_PHASES)
+            zoo.fine_tune(model, digits.samples, digits.labels, callbacks=[callback, Interruption()], **TWO_PHASES)
         assert not model.encoder_frozen
         assert not {"on_train_begin", "on_train_end"} & set(vars(callback))
         before = model.get_weights()
-        model.fit(digits.images[:60], digits.labels[:60], verbose=0)
+        model.fit(digits.samples[:60], digits.labels[:60], verbose=0)
         assert _changed(model, before)[:2] == [True, True]
 
     def test_without_second_phase_the_encoder_is_as_it_was(self, encoder, digits):
@@ -95,7 +95,7 @@ class TestPhases:
     def test_a_loaded_one_that_was_not_compiled(self, digits, tmp_path):
         _classifier().save(tmp_path / "c.keras")
         model = keras.saving.load_model(tmp_path / "c.keras", compile=False)
-        history = zoo.fine_tune(model, digits.images[:60], digits.labels[:60], **TWO_PHASES)
+        history = zoo.fine_tune(model, digits.samples[:60], digits.labels[:60], **TWO_PHASES)
         assert set(history.history) == {"loss", "accuracy"}
 
 
@@ -108,7 +108,7 @@ class TestCallbacks:
         lambda_callback = keras.callbacks.LambdaCallback(on_train_end=lambda logs: ends.append(logs))
         history = zoo.fine_tune(
             _classifier(),
-            digits.images[:60],
+            digits.samples[:60],
             digits.labels[:60],
             callbacks=[callback, own, lambda_callback],
             **TWO_PHASES,
@@ -121,7 +121,7 @@ class TestCallbacks:
         assert "on_train_end" in vars(lambda_callback)
 
     def test_best_weights_of_both_phases(self, digits):
-        x, y, held_out = digits.images[:300], digits.labels[:300], (digits.images[300:500], digits.labels[300:500])
+        x, y, held_out = digits.samples[:300], digits.labels[:300], (digits.samples[300:500], digits.labels[300:500])
         stop = keras.callbacks.EarlyStopping("val_accuracy", patience=50, restore_best_weights=True, mode="max")
         model = _classifier(16)
         history = zoo.fine_tune(
@@ -154,7 +154,7 @@ class TestCallbacks:
         callbacks = [Falling(), stop]
         history = zoo.fine_tune(
             _classifier(),
-            digits.images[:60],
+            digits.samples[:60],
             digits.labels[:60],
             head_epochs=3,
             epochs=9,
@@ -165,13 +165,13 @@ class TestCallbacks:
         assert stop.stopped_epoch == 4
 
     def test_stopping_in_the_first_phase_ends_the_training(self, digits):
-        held_out = (digits.images[300:500], digits.labels[300:500])
+        held_out = (digits.samples[300:500], digits.labels[300:500])
         stop = keras.callbacks.EarlyStopping("val_loss", patience=1, restore_best_weights=True, min_delta=9, mode="min")
         recorder, model = Recorder(), _classifier()
         before = model.get_weights()
         history = zoo.fine_tune(
             model,
-            *(digits.images[:300], digits.labels[:300]),
+            *(digits.samples[:300], digits.labels[:300]),
             head_epochs=9,
             epochs=4,
             validation_data=held_out,
@@ -188,11 +188,11 @@ class TestCallbacks:
 
     def test_checkpoint_and_schedules(self, digits, tmp_path):
         seen = []
-        held_out = (digits.images[300:500], digits.labels[300:500])
+        held_out = (digits.samples[300:500], digits.labels[300:500])
         model = _classifier()
         history = zoo.fine_tune(
             model,
-            *(digits.images[:300], digits.labels[:300]),
+            *(digits.samples[:300], digits.labels[:300]),
             validation_data=held_out,
             callbacks=[
                 keras.callbacks.ModelCheckpoint(
@@ -226,16 +226,16 @@ class TestCallbacks:
             backup = keras.callbacks.BackupAndRestore(tmp_path / f"{at}")
             arguments = {**TWO_PHASES, "callbacks": [backup, interruption]}
             with pytest.raises(KeyboardInterrupt):
-                zoo.fine_tune(model, digits.images[:60], digits.labels[:60], **arguments)
+                zoo.fine_tune(model, digits.samples[:60], digits.labels[:60], **arguments)
             interruption.at = None
-            history = zoo.fine_tune(model, digits.images[:60], digits.labels[:60], **arguments)
+            history = zoo.fine_tune(model, digits.samples[:60], digits.labels[:60], **arguments)
             assert history.epoch == expected
 
 
 class TestValidation:
     def test_split_before_augmentation(self, digits):
         """Labels are noise: who has seen copies of the held-out samples knows them."""
-        x, y = digits.images[:60], np.random.default_rng(0).integers(0, 10, 60)
+        x, y = digits.samples[:60], np.random.default_rng(0).integers(0, 10, 60)
         model = _classifier(16)
         history = zoo.fine_tune(
             model,
@@ -251,7 +251,7 @@ class TestValidation:
         assert history["val_accuracy"][-1] < 0.35
 
     def test_the_share_is_that_of_keras(self, digits):
-        x, y = digits.images[:50], digits.labels[:50]
+        x, y = digits.samples[:50], digits.labels[:50]
         weights = np.random.default_rng(0).random(50).astype("float32")
         losses = []
         for options in (
@@ -268,7 +268,7 @@ class TestValidation:
         np.testing.assert_allclose(*losses, rtol=1e-5)
 
     def test_a_computed_head_does_not_learn_what_is_held_out(self, digits):
-        x, y = digits.images[:200], digits.labels[:200]
+        x, y = digits.samples[:200], digits.labels[:200]
         models = [_classifier(), _classifier()]
         zoo.fine_tune(models[0], x, y, head="regression", epochs=0, validation_split=0.5)
         zoo.fine_tune(models[1], x[:100], y[:100], head="regression", epochs=0)
@@ -279,7 +279,7 @@ class TestWeights:
     @pytest.mark.parametrize("augmentation", [None, {"type": "Gaussian", "stddev": 0.1}])
     def test_classes_and_samples(self, digits, augmentation):
         """A weight for a class is that weight for its samples, and nothing for the others is their absence."""
-        x, y = digits.images[:60], digits.labels[:60]
+        x, y = digits.samples[:60], digits.labels[:60]
         options = {**TWO_PHASES, "augmentation": augmentation, "copies": 2, "batch_size": 200, "shuffle": False}
         weights = np.where(y == 3, 5.0, 1.0)
         losses = [
@@ -302,12 +302,12 @@ class TestWeights:
     )
     def test_wrong_weights(self, digits, arguments, message):
         with pytest.raises(DataError, match=message):
-            zoo.fine_tune(_classifier(), digits.images[:60], digits.labels[:60], augmentation="no matter", **arguments)
+            zoo.fine_tune(_classifier(), digits.samples[:60], digits.labels[:60], augmentation="no matter", **arguments)
 
 
 class TestForms:
     def test_all_are_the_same(self, digits):
-        x, y = digits.images[:60], digits.labels[:60]
+        x, y = digits.samples[:60], digits.labels[:60]
         found = []
         for given in (
             (x, y),
@@ -323,7 +323,7 @@ class TestForms:
     def test_raw_pixels(self, digits, tmp_path):
         zoo.save(zoo.feed_forward((8, 8, 1), 4), tmp_path / "kept")
         model = zoo.classifier(zoo.load_encoder(tmp_path / "kept", raw_input=True), 10)
-        pixels = np.rint(digits.images[:40] * 255).astype("uint8")
+        pixels = np.rint(digits.samples[:40] * 255).astype("uint8")
         augmentation = zoo.corruption.Affine(rotation=5)
         history = zoo.fine_tune(
             model, pixels, digits.labels[:40], head="discriminant", epochs=1, augmentation=augmentation, verbose=0
@@ -331,7 +331,7 @@ class TestForms:
         assert np.isfinite(history.history["loss"]).all()
         assert np.mean(model.predict(pixels, verbose=0).argmax(axis=1) == digits.labels[:40]) > 0.3
         with pytest.raises(DataError, match="takes raw pixels: expected dtype uint8. Received float32"):
-            zoo.fine_tune(model, digits.images[:40], digits.labels[:40])
+            zoo.fine_tune(model, digits.samples[:40], digits.labels[:40])
 
     def test_samples_outside_the_unit_range(self):
         keras.utils.set_random_seed(0)
@@ -378,7 +378,7 @@ class TestBadInput:
 
 class TestAugmentation:
     def test_copies_follow_the_samples(self, digits):
-        x = digits.images[:5]
+        x = digits.samples[:5]
         noise = {"type": "Gaussian", "stddev": 0.1}
         images = with_copies(x, noise, copies=3)
         assert images.shape == (20, 8, 8, 1)
@@ -390,19 +390,19 @@ class TestAugmentation:
 
     def test_pixels_and_other_ranges(self, digits):
         noise = {"type": "Gaussian", "stddev": 0.1}
-        pixels = np.rint(digits.images[:5] * 255).astype("uint8")
+        pixels = np.rint(digits.samples[:5] * 255).astype("uint8")
         images = with_copies(pixels, noise, copies=1)
         assert images.dtype == "uint8"
         expected = with_copies(pixels.astype("float32") / 255, noise, copies=1)
         np.testing.assert_allclose(images / 255, expected, atol=0.5 / 255 + 1e-6)
-        wide = with_copies(4 * digits.images[:5] - 2, noise, copies=1)
+        wide = with_copies(4 * digits.samples[:5] - 2, noise, copies=1)
         assert wide[5:].min() < -1.9 and wide[5:].max() > 1.9
 
     def test_one_label_per_class_is_enough_with_it(self, encoder, digits):
         one_each = digits.subset(np.unique(digits.labels, return_index=True)[1])
         model = zoo.classifier(encoder, 10)
         zoo.fine_tune(model, one_each, head="discriminant", epochs=0, augmentation=zoo.corruption.Affine(8, 0.5))
-        assert (model.predict(one_each.images, verbose=0).argmax(axis=1) == one_each.labels).mean() == 1
+        assert (model.predict(one_each.samples, verbose=0).argmax(axis=1) == one_each.labels).mean() == 1
 
 
 def test_equal_batches():

@@ -59,7 +59,7 @@ def plain():
 class TestEncoder:
     def test_frozen_encoder_does_not_move_and_unfrozen_does(self, encoder, digits):
         model = zoo.classifier(encoder, 10)
-        x, y = digits.images[:64], digits.labels[:64]
+        x, y = digits.samples[:64], digits.labels[:64]
         before = encoder.get_weights()
         assert zoo.freeze(model) is model
         model.fit(x, y, verbose=0)
@@ -77,8 +77,8 @@ class TestEncoder:
         model = zoo.classifier(encoder, 10)
         before = encoder.get_weights()
         zoo.unfreeze(zoo.freeze(model), 0.01)
-        model.fit(digits.images[:64], digits.labels[:64], verbose=0)
-        zoo.fine_tune(model, digits.images[:64], digits.labels[:64], head_epochs=1, epochs=1, verbose=0)
+        model.fit(digits.samples[:64], digits.labels[:64], verbose=0)
+        zoo.fine_tune(model, digits.samples[:64], digits.labels[:64], head_epochs=1, epochs=1, verbose=0)
         assert _changed(encoder, before) == [False, False, True, True]
         assert not first.trainable
 
@@ -106,7 +106,7 @@ class TestEncoder:
         assert all(layer.trainable for layer in encoder.layers)
 
     def test_unfreeze_undoes_every_way_to_freeze_the_whole(self, digits):
-        x, y = digits.images[:64], digits.labels[:64]
+        x, y = digits.samples[:64], digits.labels[:64]
         for make in (
             lambda encoder: zoo.classifier(encoder, 10, freeze_encoder=True),
             lambda encoder: setattr(encoder, "trainable", False) or zoo.classifier(encoder, 10),
@@ -127,12 +127,12 @@ class TestEncoder:
         model.compile(keras.optimizers.RMSprop(1e-3, rho=0.7), loss, metrics=[OwnMetric()])
         zoo.freeze(model)
         before = model.get_weights()
-        model.fit(digits.images[:64], verbose=0)
+        model.fit(digits.samples[:64], verbose=0)
         assert _changed(model, before) == [False, False, True, True]
         assert model.loss is loss
         zoo.unfreeze(model, 0.01)
         assert (model.optimizer.rho, float(model.optimizer.learning_rate)) == (0.7, pytest.approx(0.01))
-        history = model.fit(digits.images[:64], verbose=0).history
+        history = model.fit(digits.samples[:64], verbose=0).history
         assert set(history) == {"loss", "largest"}
         assert _changed(model, before) == [True] * 4
 
@@ -146,7 +146,7 @@ class TestCompiledObjects:
         "loss", [own_loss, lambda y, p: own_loss(y, p), OwnLoss(2.0), LABELLED], ids=["function", "lambda", "Loss", ""]
     )
     def test_loss_and_metrics(self, plain, digits, loss):
-        x, y = digits.images[:64], digits.labels[:64]
+        x, y = digits.samples[:64], digits.labels[:64]
         metric = OwnMetric()
         options = {
             "metrics": [metric, own_loss],
@@ -193,7 +193,7 @@ class TestCompiledObjects:
         ],
     )
     def test_optimizer(self, plain, digits, optimizer, settings):
-        x, y = digits.images[:64], digits.labels[:64]
+        x, y = digits.samples[:64], digits.labels[:64]
         given = optimizer()
         plain.compile(given, LABELLED)
         zoo.freeze(plain)
@@ -208,16 +208,16 @@ class TestCompiledObjects:
     def test_freeze_keeps_the_optimizer_and_its_state(self, plain, digits):
         given = keras.optimizers.SGD(0.1, momentum=0.9)
         plain.compile(given, LABELLED)
-        plain.fit(digits.images[:64], digits.labels[:64], verbose=0)
+        plain.fit(digits.samples[:64], digits.labels[:64], verbose=0)
         zoo.freeze(plain)
         assert plain.optimizer is given
-        plain.fit(digits.images[:64], digits.labels[:64], verbose=0)
+        plain.fit(digits.samples[:64], digits.labels[:64], verbose=0)
         assert int(given.iterations) == 4
 
     @pytest.mark.parametrize("schedule", [keras.optimizers.schedules.ExponentialDecay(0.01, 1, 0.5), OwnSchedule()])
     @pytest.mark.parametrize("wrapped", [False, True])
     def test_schedule(self, plain, digits, schedule, wrapped):
-        x, y = digits.images[:64], digits.labels[:64]
+        x, y = digits.samples[:64], digits.labels[:64]
 
         def compiled():
             inner = keras.optimizers.SGD(schedule, momentum=0.5)
@@ -256,7 +256,7 @@ class TestCompiledObjects:
         np.testing.assert_allclose(bias, 0.5 * np.ones(10))
 
     def test_several_optimizers(self, plain, digits):
-        x, y = digits.images[:64], digits.labels[:64]
+        x, y = digits.samples[:64], digits.labels[:64]
         by_path = keras.optimizers.OptimizerMap(keras.optimizers.SGD(0.1), {"dense.*": keras.optimizers.Adam(0.01)})
         plain.compile(keras.optimizers.MultiOptimizer(by_path), LABELLED)
         zoo.fine_tune(plain, x, y, head_epochs=1, epochs=1, verbose=0)
@@ -268,7 +268,7 @@ class TestCompiledObjects:
         optimizer = WithoutConfig(2)
         plain.compile(optimizer, LABELLED)
         before = plain.get_weights()
-        history = zoo.fine_tune(plain, digits.images[:64], digits.labels[:64], head_epochs=1, epochs=1, verbose=0)
+        history = zoo.fine_tune(plain, digits.samples[:64], digits.labels[:64], head_epochs=1, epochs=1, verbose=0)
         assert plain.optimizer is optimizer
         assert int(optimizer.iterations) == 4
         assert float(optimizer.learning_rate) == pytest.approx(2e-4)
@@ -280,10 +280,10 @@ class TestCompiledObjects:
         metric = OwnMetric()
         model.compile(keras.optimizers.SGD(0.1, momentum=0.3), own_loss, metrics=[metric])
         before = model.get_weights()
-        zoo.freeze(model).fit(digits.images[:64], digits.labels[:64], verbose=0)
+        zoo.freeze(model).fit(digits.samples[:64], digits.labels[:64], verbose=0)
         assert _changed(model, before) == [False, False, True, True]
         zoo.unfreeze(model)
-        history = model.fit(digits.images[:64], digits.labels[:64], verbose=0).history
+        history = model.fit(digits.samples[:64], digits.labels[:64], verbose=0).history
         assert set(history) == {"loss", "largest"}
         assert model.loss is own_loss
         assert model.optimizer.momentum == 0.3

@@ -32,7 +32,7 @@ class TestSolvedHeads:
     @pytest.mark.parametrize("kind", ESTIMATORS)
     def test_equals_scikit_learn_and_leaves_the_encoder(self, encoder, digits, kind, classes):
         chosen = np.flatnonzero(digits.labels < classes)[:150]
-        x, y = digits.images[chosen], digits.labels[chosen]
+        x, y = digits.samples[chosen], digits.labels[chosen]
         before = encoder.get_weights()
         model = zoo.classifier(encoder, classes)
         history = zoo.fine_tune(model, x, y, head=kind, epochs=0)
@@ -44,7 +44,7 @@ class TestSolvedHeads:
         assert (model.predict(x, verbose=0).argmax(axis=1) == y).mean() > 0.7
 
     def test_only_the_discriminant_learns_the_distorted_copies(self, encoder, digits):
-        x, y = digits.images[:60], digits.labels[:60]
+        x, y = digits.samples[:60], digits.labels[:60]
         both = with_copies(x, DISTORTION, 10), np.tile(y, 11)
         for kind, train in (("regression", (x, y)), ("discriminant", both)):
             model = zoo.classifier(encoder, 10)
@@ -55,7 +55,7 @@ class TestSolvedHeads:
 
     def test_the_second_phase_goes_on_from_it(self, encoder, digits):
         model = zoo.classifier(encoder, 10)
-        x, y = digits.images[:200], digits.labels[:200]
+        x, y = digits.samples[:200], digits.labels[:200]
         zoo.fine_tune(model, x, y, head="discriminant", epochs=0)
         before = model.evaluate(x, y, verbose=0)[0]
         history = zoo.fine_tune(model, x, y, head="discriminant", epochs=8, learning_rate=1e-3, verbose=0)
@@ -98,7 +98,7 @@ class TestWeights:
 
     @pytest.mark.parametrize("kind", ["discriminant", "regression", "auto"])
     def test_reach_the_classifier(self, encoder, digits, kind):
-        x, y = digits.images[:300], digits.labels[:300]
+        x, y = digits.samples[:300], digits.labels[:300]
         found = {}
         for name, given in {
             "none": {},
@@ -116,7 +116,7 @@ class TestWeights:
         np.testing.assert_allclose(found["without"], model.predict(x, verbose=0), atol=1e-5)
 
     def test_errors(self, encoder, digits):
-        x, y = digits.images[:100], digits.labels[:100]
+        x, y = digits.samples[:100], digits.labels[:100]
         with pytest.raises(DataError, match="weights of at least 0. Received -1"):
             zoo.fine_tune(zoo.classifier(encoder, 10), x, y, head="auto", sample_weight=-np.ones(100))
         with pytest.raises(DataError, match="needs samples of all 10 classes. Received 9 classes"):
@@ -138,7 +138,7 @@ class TestChoice:
         assert heads.choose(_labelled(np.eye(3), np.arange(3))) == "discriminant"
 
     def test_auto_is_the_chosen_one(self, encoder, digits, monkeypatch):
-        x, y = digits.images[:150], digits.labels[:150]
+        x, y = digits.samples[:150], digits.labels[:150]
         for kind in ESTIMATORS:
             monkeypatch.setattr(heads, "choose", lambda features, kind=kind: kind)
             model = zoo.classifier(encoder, 10)

@@ -95,10 +95,10 @@ def test_without_mnist_the_embedded_digits_serve(monkeypatch):
     assert found.shown.labels.tolist() == sorted(found.shown.labels)
     assert set(found.shown.labels) == set(range(10))
     assert (len(found.train), len(found.calibration), len(found.test)) == (1438, 1000, 359)
-    assert found.test.images.shape == (359, 28, 28, 1)
-    assert found.test.images.dtype == "uint8"
-    assert not found.test.images[:, :3].any()  # MNIST's margin
-    assert found.test.images.max() > 200
+    assert found.test.samples.shape == (359, 28, 28, 1)
+    assert found.test.samples.dtype == "uint8"
+    assert not found.test.samples[:, :3].any()  # MNIST's margin
+    assert found.test.samples.max() > 200
     with pytest.raises(DataNotFoundError, match="not here"):
         samples.load("mnist")
 

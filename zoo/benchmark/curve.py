@@ -30,7 +30,7 @@ def measure(pool, repeats, most, tell):
     network, points = models.NETWORKS[NETWORK], []
     for count in [count for count in SAMPLES if count <= (most or count)] or [most]:
         if count <= len(pool):
-            images = pool.images[:count].reshape(count, -1)
+            images = pool.samples[:count].reshape(count, -1)
         else:
             images = np.random.default_rng(0).integers(0, 256, (count, *network.shape), "uint8")
         source = Source(images)

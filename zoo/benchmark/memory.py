@@ -49,10 +49,10 @@ def _train(samples):
     peak = _peak_bytes()
     return {
         "samples": samples,
-        "data_bytes": source.images.nbytes,
+        "data_bytes": source.samples.nbytes,
         "started_bytes": started,
         "peak_bytes": peak,
-        "peak_minus_data_bytes": peak - source.images.nbytes,
+        "peak_minus_data_bytes": peak - source.samples.nbytes,
     }
 
 

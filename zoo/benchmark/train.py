@@ -185,7 +185,7 @@ def _corruptions(source, repeats):
 
 def _head(pool, shape, count):
     """The first `count` samples of the pool, brought to `shape`, which may lack axes but no elements."""
-    images = pool.images[:count]
+    images = pool.samples[:count]
     return Source(images.reshape(len(images), *shape), name=pool.name, split=pool.split)
 
 

@@ -20,7 +20,8 @@ def write(path, model, source=None):
     Without a source: of embedded digits, brought to the model's shape.
     """
     few = Source(samples_like(model.input_shape, SAMPLES)) if source is None else source.part(0, SAMPLES)
-    np.savez_compressed(path, samples=few.images, **_outputs(precision.in_float32(model)[0], few.pixels()))
+    samples = few.samples if few.is_pixels else few.values()
+    np.savez_compressed(path, samples=samples, **_outputs(precision.in_float32(model)[0], few.values()))
 
 
 def check(content, model, name):
@@ -39,8 +40,8 @@ def check(content, model, name):
     model, _ = precision.in_float32(model)
     stored = _stored(content, name)
     try:
-        pixels = Source(stored["samples"]).pixels()
-        outputs = _outputs(model, pixels)
+        samples = Source(stored["samples"]).values()
+        outputs = _outputs(model, samples)
     except DataError as error:
         raise IntegrityError(f"The golden output of {name!r} is of samples that it does not take: {error}") from error
     for part, output in outputs.items():
@@ -50,7 +51,7 @@ def check(content, model, name):
                 f" {stored[part].shape}."
             )
         differences = np.abs(output - stored[part])
-        exact = functools.partial(_in_float64, model, pixels, part)
+        exact = functools.partial(_in_float64, model, samples, part)
         limit, _ = precision.tolerance(output, differences, exact)
         difference = float(differences.max())
         if not difference <= limit:

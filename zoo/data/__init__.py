@@ -143,7 +143,7 @@ def samples_like(shape: Sequence[int], count: int) -> np.ndarray:
     """
     from zoo.data.digits import load_digits
 
-    images = load_digits("all").images[:count]
+    images = load_digits("all").samples[:count]
     if len(shape) == 3:
         return resize(images, shape)
     length = int(np.prod(shape))

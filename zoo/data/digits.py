@@ -20,7 +20,7 @@ def load_digits(split):
     held_out = np.arange(len(data.target)) % _TEST_EVERY == _TEST_EVERY - 1
     rows = {"train": ~held_out, "test": held_out, "all": slice(None)}[split]
     return Source(
-        images=(data.images / 16).astype("float32")[..., None][rows],
+        samples=(data.images / 16).astype("float32")[..., None][rows],
         labels=data.target.astype("int64")[rows],
         name="digits",
         split=split,

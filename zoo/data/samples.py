@@ -6,6 +6,7 @@ from zoo.core import reading
 from zoo.core.errors import DataError
 from zoo.data.image_files import all_images, image_file
 from zoo.data.images import SUFFIXES
+from zoo.data.source import PIXEL_SCALE, in_unit
 
 
 class Samples:
@@ -15,7 +16,8 @@ class Samples:
         data: a folder, all of whose .jpg and .png files are taken in the order of their paths; one such file; or what
             else `zoo.data.load` takes. Images are brought to `shape` as by `zoo.data.resize`.
         shape: shape of one sample.
-        dtype: numpy.dtype to give: uint8 pixels, or float32, for which 8-bit pixels are divided by 255.
+        dtype: numpy.dtype to give: float32 for values in the unit of the data, for which 8-bit pixels are divided by
+            255 and 16-bit sound by 32,768; or the type of raw samples as they are stored, such as uint8 or int16.
         split: "train", "test" or "all": of a dataset ("test" by default), or the subfolder of a folder to take.
         follow_links: as of `zoo.data.load`.
 
@@ -56,8 +58,9 @@ class Samples:
             names = map(_printable, self._files.names)
             samples = (image for image, _ in self._files.examples(self._shape))
         else:
-            names, samples = map(str, range(len(self))), self._source.images
-        return ((name, self._as_dtype(sample)) for name, sample in zip(names, samples, strict=True))
+            names, samples = map(str, range(len(self))), self._source.samples
+        scale = PIXEL_SCALE if self._files else self._source.scale
+        return ((name, self._as_dtype(sample, scale)) for name, sample in zip(names, samples, strict=True))
 
     def batches(self, size=32):
         """Iterator of (names, array (samples, *shape)) of up to `size` samples."""
@@ -71,12 +74,15 @@ class Samples:
         if batch:
             yield names, np.stack(batch)
 
-    def _as_dtype(self, sample):
+    def _as_dtype(self, sample, scale):
         if sample.dtype == self._dtype:
             return sample
-        if self._dtype == np.uint8:
-            raise DataError(f"This file takes raw pixels: expected samples of dtype uint8. Received {sample.dtype}.")
-        return sample.astype("float32") / np.float32(255 if sample.dtype == np.uint8 else 1)
+        if self._dtype.kind in "iu":
+            kind = "pixels" if self._dtype == np.uint8 else "samples"
+            raise DataError(
+                f"This file takes raw {kind}: expected samples of dtype {self._dtype}. Received {sample.dtype}."
+            )
+        return in_unit(sample, scale)
 
 
 def _printable(name):

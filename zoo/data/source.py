@@ -8,69 +8,100 @@ import numpy as np
 
 from zoo.core.errors import DataError
 
+PIXEL_SCALE = 1 / 255
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Source:
-    """Samples of one split of one dataset.
+    """Samples of one split of one dataset: images, windows of a signal, rows of a table.
 
     Attributes:
-        images: array (samples, *shape) of numbers: uint8 pixels as they are stored, or floats in [0, 1].
+        samples: array (samples, *shape) of numbers, as they are stored: uint8 pixels, int16 PCM, counts of a converter,
+            or floats. May be a view whose rows share memory, such as overlapping windows.
         labels: int64 array (samples,), or None. Given as one-hot rows they become the numbers of the classes; given as
             strings, numbers in the sorted order of the distinct ones, which become the `class_names`.
         name: name of the dataset, for instance "mnist".
         split: "train", "test" or "all".
         version: version of the dataset, "" if it has none.
         class_names: names of the classes, in the order of the labels.
+        sampling_rate: of signals, in Hz; None if unknown, or if the samples are no signals.
+        unit: of the values, such as "mV" or "g"; "" if they have none.
+        scale: what an integer sample is multiplied with to be in `unit`: 1/255 for uint8 pixels, the default for uint8;
+            1/32768 for 16-bit sound; None for plain numbers and for floats.
 
     Raises:
-        DataError: no samples, samples that are not numbers, or labels that are not one class per sample.
+        DataError: no samples, samples that are not numbers, or labels that are not one class per sample; a sampling
+            rate or scale that is no positive number, or a scale of floats.
 
     Example:
         >>> source = zoo.data.load("digits")
-        >>> source.pixels().shape, source.labels.shape
+        >>> source.values().shape, source.labels.shape
         ((1438, 8, 8, 1), (1438,))
     """
 
-    images: np.ndarray
+    samples: np.ndarray
     labels: np.ndarray | None = None
     name: str = "array"
     split: str = "all"
     version: str = ""
     class_names: tuple[str, ...] = ()
+    sampling_rate: float | None = None
+    unit: str = ""
+    scale: float | None = None
 
     def __post_init__(self):
-        images = np.asarray(self.images)
-        if images.dtype.kind not in "fiub" or images.ndim < 2:
+        samples = np.asarray(self.samples)
+        if samples.dtype.kind not in "fiub" or samples.ndim < 2:
             raise DataError(
                 f"{self.name}: expected a numeric array (samples, ...), with at least one axis for the values of a"
-                f" sample. Received dtype {images.dtype} and shape {images.shape}."
+                f" sample. Received dtype {samples.dtype} and shape {samples.shape}."
             )
-        if images.size == 0:
-            raise DataError(f"Dataset {self.name!r} is empty: expected at least one sample. Received {images.shape}.")
-        object.__setattr__(self, "images", images)
+        if samples.size == 0:
+            raise DataError(f"Dataset {self.name!r} is empty: expected at least one sample. Received {samples.shape}.")
+        object.__setattr__(self, "samples", samples)
+        scale = PIXEL_SCALE if self.scale is None and samples.dtype == np.uint8 else self.scale
+        if scale is not None and samples.dtype.kind not in "iu":
+            raise DataError(
+                f"Dataset {self.name!r} has a scale, which is of integer samples: leave it out. Received scale="
+                f"{scale!r} and samples of dtype {samples.dtype}."
+            )
+        object.__setattr__(self, "scale", _positive("scale", scale))
+        object.__setattr__(self, "sampling_rate", _positive("sampling_rate", self.sampling_rate))
         if self.labels is not None:
-            labels, names = class_numbers(self.labels, len(images), f"Dataset {self.name!r}")
+            labels, names = class_numbers(self.labels, len(samples), f"Dataset {self.name!r}")
             object.__setattr__(self, "labels", labels)
             object.__setattr__(self, "class_names", names or self.class_names)
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.samples)
+
+    @property
+    def images(self) -> np.ndarray:
+        """`samples`, of images."""
+        return self.samples
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one sample."""
-        return tuple(self.images.shape[1:])
+        return tuple(self.samples.shape[1:])
+
+    @property
+    def is_pixels(self) -> bool:
+        """Whether the samples are 8-bit pixels, whose values are in [0, 1]."""
+        return self.samples.dtype == np.uint8 and self.scale == PIXEL_SCALE
+
+    def values(self) -> np.ndarray:
+        """The samples as float32 in `unit`: integers are multiplied with `scale`, floats are as they are."""
+        return in_unit(self.samples, self.scale)
 
     def pixels(self) -> np.ndarray:
-        """The samples as float32; 8-bit pixels are divided by 255."""
-        if self.images.dtype == np.uint8:
-            return self.images.astype("float32") / np.float32(255)
-        return self.images.astype("float32", copy=False)
+        """`values`, of images: float32 in [0, 1]."""
+        return self.values()
 
     def subset(self, indices: Any) -> "Source":
         """The samples at `indices` (anything that indexes an array), as a Source."""
         labels = None if self.labels is None else self.labels[indices]
-        return dataclasses.replace(self, images=self.images[indices], labels=labels)
+        return dataclasses.replace(self, samples=self.samples[indices], labels=labels)
 
     def part(self, begin: int, end: int) -> "Source":
         """The samples from number `begin` up to `end`, as a Source that shares their memory."""
@@ -82,7 +113,26 @@ class Source:
 
         if self.shape == tuple(shape):
             return self
-        return dataclasses.replace(self, images=resize(self.images, shape))
+        if self.samples.dtype == np.uint8:
+            return dataclasses.replace(self, samples=resize(self.samples, shape))
+        return dataclasses.replace(self, samples=resize(self.values(), shape), scale=None)
+
+
+def in_unit(samples, scale):
+    """An array of samples as float32 in their unit; `scale` as of a `Source`."""
+    if scale == PIXEL_SCALE:  # divided, since a product with the rounded scale differs in the last bit
+        return samples.astype("float32") / np.float32(255)
+    values = samples.astype("float32", copy=False)
+    return values if scale is None else values * np.float32(scale)
+
+
+def _positive(name, value):
+    if value is None:
+        return None
+    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not is_number or not 0 < value < float("inf"):
+        raise DataError(f"{name} must be a positive number, or None. Received: {name}={value!r}.")
+    return float(value)
 
 
 def class_numbers(labels, count, name):
@@ -140,8 +190,17 @@ def mixture(sources, name):
             f"The datasets of {name!r} have samples of different shapes: pass shape=(height, width, channels)."
             f" Received {sorted(shapes)}."
         )
-    same = len({source.images.dtype for source in sources}) == 1
-    images = np.concatenate([source.images if same else source.pixels() for source in sources])
-    order = np.random.default_rng(0).permutation(len(images))
-    version = "+".join(source.version for source in sources if source.version)
-    return Source(images[order], None, name=name, split=sources[0].split, version=version)
+    about = {"name": name, "split": sources[0].split}
+    for field, unknown in (("sampling_rate", None), ("unit", "")):
+        known = {getattr(source, field) for source in sources} - {unknown}
+        if len(known) > 1:
+            raise DataError(
+                f"The datasets of {name!r} differ in {field}: bring them to one first. Received {sorted(known)}."
+            )
+        about[field] = next(iter(known), unknown)
+    about["version"] = "+".join(source.version for source in sources if source.version)
+    if len({(source.samples.dtype, source.scale) for source in sources}) == 1:
+        samples, about["scale"] = np.concatenate([source.samples for source in sources]), sources[0].scale
+    else:
+        samples = np.concatenate([source.values() for source in sources])
+    return Source(samples[np.random.default_rng(0).permutation(len(samples))], None, **about)

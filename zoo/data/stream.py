@@ -63,7 +63,7 @@ class Stream:
         while batch := [image for image, _ in itertools.islice(examples, batch_size)]:
             yield np.stack(batch)
 
-    def images(self, seed: int | None = None) -> "tf.data.Dataset":
+    def dataset(self, seed: int | None = None) -> "tf.data.Dataset":
         """`batches` as a tf.data.Dataset of single uint8 images."""
         import tensorflow as tf
 

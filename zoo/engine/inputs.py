@@ -137,11 +137,13 @@ def take(
             y, given = (label, False) if y is None else (y, True)
             sample_weight = weight if sample_weight is None else sample_weight
         if isinstance(x, Source):
-            pixels = x.images.dtype == np.uint8 and contract.dtype != "uint8"
+            pixels = x.is_pixels and contract.dtype != "uint8"
             labels_of = y is None and x.labels is not None
-            x, y, given = x.images, x.labels if labels_of else y, not labels_of
-            if x.dtype not in (np.uint8, np.dtype(contract.dtype)):
-                x = np.rint(x * 255).astype("uint8") if contract.dtype == "uint8" else x.astype(contract.dtype)
+            y, given = x.labels if labels_of else y, not labels_of
+            if pixels or x.samples.dtype == contract.dtype:
+                x = x.samples
+            else:
+                x = np.rint(x.values() * 255).astype("uint8") if contract.dtype == "uint8" else x.values()
         x, y, sample_weight = check(x, y, sample_weight, contract, given=given, pixels=pixels, **options)
         if class_weight is not None:
             sample_weight = class_weights(class_weight, y)

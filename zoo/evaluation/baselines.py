@@ -51,4 +51,4 @@ class Baselines:
 
 
 def _flat(source):
-    return source.pixels().reshape(len(source), -1)
+    return source.values().reshape(len(source), -1)

@@ -43,7 +43,7 @@ def run(output, *, draws=5, labels_per_class=10, as_json=False, encoder=ENCODER)
     digits = zoo.data.load("digits", "all")
     pretrained = zoo.load_encoder(encoder)
     shape = pretrained.input_shape[1:]
-    images, labels = zoo.data.resize(digits.images, shape, margin=MNIST_MARGIN), digits.labels
+    images, labels = zoo.data.resize(digits.samples, shape, margin=MNIST_MARGIN), digits.labels
     console.print(
         f"{len(images):,} real handwritten digits (8×8, scikit-learn) brought to {shape[0]}×{shape[1]},"
         f" {labels_per_class} labels per class, {draws} draws. The encoder ({encoder}) has never seen them.",

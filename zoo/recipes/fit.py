@@ -123,7 +123,7 @@ def _description(source):
     samples = f"{source.name}/{source.split}: {len(source):,} samples of shape {source.shape}"
     if isinstance(source, Stream):
         return f"{samples}, {size / 1e6:,.0f} MB of pixels: streamed from disk in every epoch."
-    return f"{samples}, {source.images.nbytes / 1e6:,.0f} MB: kept in memory."
+    return f"{samples}, {source.samples.nbytes / 1e6:,.0f} MB: kept in memory."
 
 
 def _say(text):

@@ -22,7 +22,7 @@ def of_model(card, model, source):
     from matplotlib.figure import Figure
 
     few = source.subset(_one_of_each_class(source))
-    pixels = few.pixels()
+    pixels = few.values()
     latent = model.encode(source.part(0, _SCATTER))
     rows = _reconstructions(model, pixels) if len(model.input_shape) == 3 else {}
     if len(model.input_shape) == 3 and model.sparsity:
