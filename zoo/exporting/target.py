@@ -16,8 +16,8 @@ from zoo.engine.inputs import collect
 from zoo.evaluation.samples import load_for
 from zoo.exporting.folding import with_folded_latent
 from zoo.exporting.signatures import Signature, verbs
-from zoo.layers.preprocessing import Rescale
 from zoo.layers.parts import Encoder, Part, ZooModel, leaves, meaning_of_integers, signal_facts, trained_on
+from zoo.layers.preprocessing import Rescale
 
 # The signature and the output of a model with one computation, by its role.
 _SINGLE = {

@@ -86,7 +86,9 @@ def preprocessed(
         )
     inner = backbone.encoder
     # Without steps a model of its own as well: what is known of the samples is not to become the backbone's.
-    encoder = Encoder(samples, inner(x), name="encoder") if steps else Encoder(inner.input, inner.output, name="encoder")
+    encoder = (
+        Encoder(samples, inner(x), name="encoder") if steps else Encoder(inner.input, inner.output, name="encoder")
+    )
     encoder.unit_range = None if steps else inner.unit_range
     if sampling_rate is not None:
         encoder.sampling_rate = in_range("sampling_rate", sampling_rate, 0, _HIGHEST_RATE, exclusive=True)

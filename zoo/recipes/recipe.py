@@ -101,7 +101,7 @@ class Recipe:
                 )
             if self.model.get("family") != "detector":
                 raise ConfigError(
-                    "A threshold is a detector's: set family = \"detector\" in [model], with the other family as its"
+                    'A threshold is a detector\'s: set family = "detector" in [model], with the other family as its'
                     f" backbone. Received: family = {self.model.get('family')!r}."
                 )
 
