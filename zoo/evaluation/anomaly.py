@@ -22,7 +22,7 @@ def auroc(normal_scores, anomaly_scores):
 
 
 def partial_auroc(normal_scores, anomaly_scores, max_false_positive_rate=MAX_FALSE_POSITIVE_RATE):
-    """AUROC where at most a tenth of the normal samples raise an alarm, rescaled so that 0.5 is chance and 1 is perfect.
+    """AUROC where at most a tenth of the normal samples raise an alarm, rescaled: 0.5 is chance, 1 is perfect.
 
     It is scikit-learn's `roc_auc_score(max_fpr=0.1)`, which is what the DCASE challenge's task 2 and MLPerf Tiny's
     anomaly detection compute. The rescaling is McClish's, (1 + (a - l) / (h - l)) / 2 for an area a that is l = p² / 2

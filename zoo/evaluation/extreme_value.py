@@ -90,7 +90,7 @@ def fit_generalized_pareto(excesses: np.ndarray) -> tuple[float, float]:
 
     end = -mean / largest  # of θ, where 1 + θ y reaches 0
     steps = np.linspace(0, 1, _GRID + 2)[1:-1]
-    grid = np.concatenate([end * (1 - 1e-6 ** steps), [0.0], np.geomspace(1e-4, 1e4, _GRID)])
+    grid = np.concatenate([end * (1 - 1e-6**steps), [0.0], np.geomspace(1e-4, 1e4, _GRID)])
     grid.sort()
     best = int(np.argmin([cost(theta) for theta in grid]))
     low, high = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]

@@ -1,4 +1,4 @@
-"""Range-aware areas and volumes under ROC and precision-recall curves, for anomalies that are ranges of a long series."""
+"""Range-aware volumes under the ROC and the precision-recall curve, for anomalies that are ranges of a series."""
 
 from typing import NamedTuple
 
@@ -38,8 +38,8 @@ def volume_under_surface(scores, labels, window: int, *, thresholds: int = _THRE
 
     Source: Paparrizos, Boniol, Palpanas, Tsay, Elmore and Franklin, "Volume Under the Surface: A New Accuracy
     Evaluation Measure for Time-Series Anomaly Detection", PVLDB 15 (2022). The numbers are those of the authors'
-    package vus 0.0.6, of which the precision-recall areas are sums of steps, and in the precision-recall areas and
-    the rates a buffer counts where there is an alarm.
+    package vus 0.0.6, which differs from the paper in two points: only those points of a buffer count as positive in
+    which there is an alarm, and the area under the precision-recall curve is a sum of steps.
 
     Example:
         >>> volume_under_surface(scores, labels, window=100).pr
@@ -73,7 +73,9 @@ def _areas(labels, ranges, length, first, count):
     alarms = np.cumsum(np.bincount(first, minlength=count))
     found = by_level(weights[touched], touched)
     buffer = np.flatnonzero(weights * ~labels)
-    positives = labels.sum() + by_level(weights[buffer], buffer) / 2  # half-way from the labels to the found buffers too
+    positives = (
+        labels.sum() + by_level(weights[buffer], buffer) / 2
+    )  # half-way from the labels to the found buffers too
     existing = np.sort([first[begin:end].min() for begin, end in _joined(ranges, reach, len(labels))])
     existence = np.searchsorted(existing, np.arange(count), side="right") / len(existing)
     recall = np.minimum(found / positives, 1) * existence
