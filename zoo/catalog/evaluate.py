@@ -22,6 +22,7 @@ def evaluate(
     metrics: Sequence[str] | str | None = None,
     *,
     anomalies: Any = None,
+    normal: int | str | Sequence[int | str] | None = None,
 ) -> dict[str, float]:
     """Measure an autoencoder on the whole test split of a dataset.
 
@@ -35,6 +36,9 @@ def evaluate(
                            pixels_knn_accuracy and pixels_linear_probe_accuracy; cluster_nmi and cluster_ari (k-means)
     anomalies              anomaly_auroc (reconstruction error, another dataset as anomalies), one_class_out_auroc
                            (distance between latent features, each class in turn as the anomaly)
+    detection              auroc, average_precision, partial_auroc (false-positive rates up to 0.1), f1_at_threshold:
+                           of the anomaly score, normal classes against all others; as their baselines pca_*,
+                           isolation_forest_* and nearest_neighbours_*, fitted on normal training samples
     denoising              psnr_corrupted_* and psnr_denoised_* for * = low, medium, high: 0.5, 1 and 1.5 times the
                            corruption of the training
     sparsity               active_units (L0), dead_fraction, activation_frequency_median, activation_frequency_max
@@ -46,6 +50,9 @@ def evaluate(
             test split.
         metrics: names among those above, or one name. By default all that the model and the dataset allow.
         anomalies: dataset whose test split counts as anomalies; by default Fashion-MNIST for MNIST, and the reverse.
+        normal: the class or classes of the dataset's labels that are normal, as numbers or names; all others count as
+            anomalies. By default there are none, and no metrics of detection. The threshold is the model's own, or the
+            score that 99 % of the last fifth of the normal training samples do not exceed.
 
     Returns:
         dict of metric name to float.
@@ -59,7 +66,7 @@ def evaluate(
         >>> zoo.evaluate("mnist-feed-forward-8", metrics=["knn_accuracy"])
         {'knn_accuracy': 0.8989}
     """
-    return Evaluator().evaluate(model_or_name, dataset, metrics, anomalies=anomalies)
+    return Evaluator().evaluate(model_or_name, dataset, metrics, anomalies=anomalies, normal=normal)
 
 
 class Evaluator:
@@ -71,7 +78,7 @@ class Evaluator:
     def __init__(self):
         self._sources, self._baselines = {}, {}
 
-    def evaluate(self, model_or_name, dataset=None, metrics=None, *, anomalies=None) -> dict[str, float]:
+    def evaluate(self, model_or_name, dataset=None, metrics=None, *, anomalies=None, normal=None) -> dict:
         """As `zoo.evaluate`."""
         if metrics is not None:
             metrics = [metrics] if isinstance(metrics, str) else list(metrics)
@@ -83,7 +90,8 @@ class Evaluator:
         check(model, metrics)
         test = self.samples(model, dataset, "test")
         train = None
-        if needs(metrics, "train split") and isinstance(dataset, str) and test.split == "test":
+        trained_on = needs(metrics, "train split") or needs(metrics, "normal samples")
+        if trained_on and isinstance(dataset, str) and test.split == "test":
             train = self.samples(model, dataset, "train")
         anomalies = default_anomalies(dataset) if anomalies is None else anomalies
         if anomalies is not None and needs(metrics, "anomalies"):
@@ -91,7 +99,9 @@ class Evaluator:
         else:
             anomalies = None
         baselines = self._baselines.setdefault((id(train), id(test)), Baselines(train, test))
-        return measure(model, test, train=train, anomalies=anomalies, metrics=metrics, baselines=baselines)
+        return measure(
+            model, test, train=train, anomalies=anomalies, normal=normal, metrics=metrics, baselines=baselines
+        )
 
     def samples(self, model, dataset, split):
         """Source of a split of a dataset, in the shape that a model takes; of a stream, the first 60,000 samples."""

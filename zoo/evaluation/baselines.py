@@ -1,8 +1,8 @@
-"""What the numbers of a model are compared with: PCA with as many components, and the raw pixels."""
+"""What the numbers of a model are compared with: PCA with as many components, raw pixels, other detectors."""
 
 import functools
 
-from zoo.evaluation import reconstruction, representation
+from zoo.evaluation import detection, reconstruction, representation
 
 
 class Baselines:
@@ -16,7 +16,7 @@ class Baselines:
 
     def __init__(self, train, test):
         self.train, self.test = train, test
-        self._pca = {}
+        self._pca, self._detection = {}, {}
 
     def pca(self, components: int) -> dict[str, float]:
         """Reconstruction by PCA with so many components, fitted on the training samples."""
@@ -35,6 +35,22 @@ class Baselines:
             "pca_psnr": reconstruction.peak_signal_to_noise_ratio(test, restored),
             "pca_explained_variance": reconstruction.explained_variance(test, restored),
         }
+
+    def detection(self, name: str, normal, normals, test_normal, components: int) -> dict[str, float]:
+        """Metrics of a baseline as a detector of anomalies, see `detection.of_baseline`.
+
+        Args:
+            name: key of `detectors.DETECTORS`.
+            normal: the normal classes.
+            normals: Source of the training samples of these classes.
+            test_normal: bool array, which test samples are of these classes.
+            components: of PCA.
+        """
+        key = name, repr(normal), components if name == "pca" else None
+        if key not in self._detection:
+            samples = _flat(normals), _flat(self.test)
+            self._detection[key] = detection.of_baseline(name, *samples, test_normal, components)
+        return self._detection[key]
 
     @functools.cached_property
     def neighbours(self) -> float:

@@ -8,7 +8,10 @@ import numpy as np
 from zoo.engine.inputs import collect
 from zoo.evaluation import features as latents
 from zoo.evaluation.baselines import Baselines
+from zoo.evaluation.detection import allows_threshold
+from zoo.evaluation.normality import is_normal
 from zoo.evaluation.samples import in_memory
+from zoo.evaluation.threshold import scorer
 
 _CHUNK = 5_000  # samples that are encoded at a time
 
@@ -21,12 +24,14 @@ class EvaluationContext:
         test: Source of the samples that it is measured on.
         train: Source of the samples that it was trained on, or None.
         anomalies: Source of anomalies, or None.
+        normal: the normal classes of the labels, or None.
         baselines: `Baselines` of `train` and `test`.
     """
 
-    def __init__(self, model, test, train=None, anomalies=None, baselines=None):
+    def __init__(self, model, test, train=None, anomalies=None, normal=None, baselines=None):
         self.model = model
         self.test, self.train, self.anomalies = map(in_memory, (test, train, anomalies))
+        self.normal = normal
         self.baselines = baselines or Baselines(self.train, self.test)
 
     def meets(self, requirement: str) -> bool:
@@ -37,6 +42,14 @@ class EvaluationContext:
             return self.train is not None
         if requirement == "anomalies":
             return self.anomalies is not None
+        if requirement == "normal classes":
+            return self.normal is not None and self.test.labels is not None and len(set(self.test_normal)) == 2
+        if requirement == "normal samples":
+            return self.train_normals is not None and len(self.train_normals) > 1
+        if requirement == "many normal samples":
+            return self.train_normals is not None and allows_threshold(len(self.train_normals))
+        if requirement == "threshold":
+            return getattr(self.model, "threshold", None) is not None or self.meets("many normal samples")
         if requirement == "few features":
             return math.prod(self.model.latent_shape) < min(len(self.test), math.prod(self.test.shape))
         return model_meets(self.model, requirement)
@@ -50,6 +63,23 @@ class EvaluationContext:
     def reconstruction(self):
         """Reconstructions of `pixels`."""
         return self.model.reconstruct(self.pixels)
+
+    @functools.cached_property
+    def scores(self):
+        """Anomaly scores of the test samples, (samples,)."""
+        return scorer(self.model)(self.pixels)
+
+    @functools.cached_property
+    def test_normal(self):
+        """Whether each test sample is of a normal class, bool (samples,)."""
+        return is_normal(self.test, self.normal)
+
+    @functools.cached_property
+    def train_normals(self):
+        """Source of the training samples of normal classes, or None; a train split without labels is all normal."""
+        if self.train is None or self.normal is None or self.train.labels is None:
+            return self.train if self.normal is not None else None
+        return self.train.subset(np.flatnonzero(is_normal(self.train, self.normal)))
 
     @functools.cached_property
     def latent(self):

@@ -1,16 +1,18 @@
 """Measuring a model: every metric of the table that applies to the model and the data."""
 
+import functools
 import math
 
 import numpy as np
 
 from zoo.core.errors import DataError, unknown_name
-from zoo.evaluation import anomaly, denoising, reconstruction, representation, sparsity
+from zoo.evaluation import anomaly, denoising, detection, reconstruction, representation, sparsity
 from zoo.evaluation.context import EvaluationContext, model_meets
+from zoo.evaluation.detectors import DETECTORS
 from zoo.evaluation.metrics import EVALUATED, METRICS, OF_THE_MODEL, REQUIREMENTS
 
 
-def measure(model, test, *, train=None, anomalies=None, metrics=None, baselines=None) -> dict[str, float]:
+def measure(model, test, *, train=None, anomalies=None, normal=None, metrics=None, baselines=None) -> dict:
     """Measure an Autoencoder on samples.
 
     Args:
@@ -18,6 +20,8 @@ def measure(model, test, *, train=None, anomalies=None, metrics=None, baselines=
         test: `zoo.data.Source` of samples of the model's shape; of a Stream, the first 60,000 samples are taken.
         train: the same of its training samples, apart from `test`; None leaves out what needs them.
         anomalies: the same of samples that count as anomalies; None leaves out what needs them.
+        normal: the class or classes of the labels that are normal, as numbers or names, where all others are
+            anomalies; None leaves out what needs them.
         metrics: names of `zoo.evaluation.metrics.EVALUATED`. By default all that the model and the data allow.
         baselines: `Baselines` of `train` and `test`, to compute them once for several models.
 
@@ -35,7 +39,7 @@ def measure(model, test, *, train=None, anomalies=None, metrics=None, baselines=
         {'mse': 0.0213}
     """
     check(model, metrics)
-    context = EvaluationContext(model, test, train, anomalies, baselines)
+    context = EvaluationContext(model, test, train, anomalies, normal, baselines)
     asked = list(EVALUATED if metrics is None else metrics)
     missing = {name: next((r for r in METRICS[name].needs if not context.meets(r)), None) for name in asked}
     for name in metrics or ():
@@ -99,6 +103,12 @@ def _anomaly(context):
     return {"anomaly_auroc": anomaly.auroc(errors, context.model.reconstruction_error(context.anomalies))}
 
 
+def _detection_of(name, context):
+    return context.baselines.detection(
+        name, context.normal, context.train_normals, context.test_normal, math.prod(context.model.latent_shape)
+    )
+
+
 # Key of the table: function from an `EvaluationContext` to the metrics that it computes.
 _COMPUTED_BY = {
     "reconstruction": _reconstruction,
@@ -110,6 +120,8 @@ _COMPUTED_BY = {
     "clusters": _clusters,
     "anomaly": _anomaly,
     "one class out": lambda c: {"one_class_out_auroc": _by_features(anomaly.one_class_out, c)},
+    "detection": detection.of_model,
+    **{f"detection of {name}": functools.partial(_detection_of, name) for name in DETECTORS},
     "denoising": lambda c: denoising.gains(c.model, c.pixels),
     "sparsity": lambda c: sparsity.usage(c.model.encode(c.test)),
 }
