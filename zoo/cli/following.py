@@ -92,13 +92,17 @@ def follow(model, data, threshold, *, hop, alarm, format_, sampling_rate, channe
             sampling_rate, channels = file.samplerate, file.channels
         stream = Stream(model, sampling_rate=sampling_rate, **made)
         if channels not in (None, stream.channels):
-            raise DataError(f"The model takes {stream.channels} channels. Received a signal of {channels}.")
+            plural = "s" if stream.channels > 1 else ""
+            raise DataError(
+                f"The model takes signals of {stream.channels} channel{plural}. Received one of {channels}."
+            )
+        _check_scale(stream.dtype, format_, scale)
         chunks = _chunks(file, format_, stream, readers)
-        _print(stream, (_converted(chunk, stream, format_, scale) for chunk in chunks), threshold is not None)
+        _print(stream, (_converted(chunk, stream.dtype, scale) for chunk in chunks), threshold is not None)
 
 
 def _print(stream, chunks, with_alarm):
-    skipped = first = None
+    skipped, first = 0, None
     columns = ["sample" if stream.sampling_rate is None else "time", "score", *["alarm"] * with_alarm]
     sys.stdout.write(",".join(columns) + "\n")
     sys.stdout.flush()
@@ -109,13 +113,13 @@ def _print(stream, chunks, with_alarm):
             sys.stdout.write(",".join(row) + "\n")
             sys.stdout.flush()
             if window.missing is not None:
-                skipped, first = (skipped or 0) + 1, window.missing if first is None else first
+                skipped, first = skipped + 1, window.missing if first is None else first
     except KeyboardInterrupt:  # the usual end of a signal that has none
         click.get_current_context().exit(130)
     if skipped:
+        windows = "1 window has" if skipped == 1 else f"{skipped} windows have"
         warnings.warn(
-            f"{skipped} windows have no score: they touch samples that are missing, NaN or infinite, the first of which"
-            f" is number {first}.",
+            f"{windows} no score, because of samples that are missing, NaN or infinite: the first is number {first}.",
             stacklevel=2,
         )
     if stream.received < stream.length:
@@ -164,22 +168,25 @@ def _chunks(file, format_, stream, readers):
     return readers.raw(file, readers.RAW[format_], stream.channels)
 
 
-def _converted(chunk, stream, format_, scale):
+def _check_scale(dtype, format_, scale):
+    if dtype.kind != "f" and scale is not None:
+        raise click.UsageError(f"The model takes {dtype} samples as they are: leave --scale out.")
+    if dtype.kind == "f" and format_ == "s16le" and scale is None:
+        raise click.UsageError(
+            f"The model takes {dtype} samples in the unit that it was trained on, and s16le are integers: pass --scale,"
+            " what one step is worth (1/32768 for audio)."
+        )
+
+
+def _converted(chunk, dtype, scale):
     """Samples as the model takes them: floats in its unit, or the integers themselves."""
-    if stream.dtype.kind == "f":
-        if format_ == "s16le" and scale is None:
-            raise click.UsageError(
-                f"The model takes {stream.dtype} samples in the unit that it was trained on, and s16le are integers:"
-                " pass --scale, what one step is worth (1/32768 for audio)."
-            )
+    if dtype.kind == "f":
         return chunk if scale is None else chunk * np.float32(scale)
-    if scale is not None:
-        raise click.UsageError(f"The model takes {stream.dtype} samples as they are: leave --scale out.")
-    if format_ == "csv":
-        with np.errstate(invalid="ignore"):
-            whole = chunk.astype(stream.dtype)
-        if not (whole == chunk).all():
-            wrong = chunk[(whole != chunk).any(axis=1)][0]
-            raise DataError(f"The model takes {stream.dtype} samples. Received a row {wrong}.")
-        return whole
-    return chunk
+    if chunk.dtype.kind != "f":  # of another integer dtype: refused by the stream
+        return chunk
+    with np.errstate(invalid="ignore"):
+        whole = chunk.astype(dtype)
+    if not (whole == chunk).all():
+        row = chunk[(whole != chunk).any(axis=1)][0]
+        raise DataError(f"The model takes {dtype} samples. Received {', '.join(f'{value:g}' for value in row)}.")
+    return whole
