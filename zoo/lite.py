@@ -16,6 +16,9 @@ from zoo.core.errors import ConfigError, DataError, DataNotFoundError, ExportErr
 from zoo.engine.contract import Contract
 from zoo.exporting.formats import FORMATS
 from zoo.exporting.runtime import LiteRT, OnnxRuntime
+from zoo.streaming.stream import Stream, Window
+
+__all__ = ["LiteModel", "Stream", "Window", "load"]
 
 _OPEN = {".tflite": FORMATS["tflite"].open, ".onnx": FORMATS["onnx"].open}
 
