@@ -51,9 +51,9 @@ def nodes_of(content, layers):
     """Names of the tensors in a .tflite file that layers of these names compute, by which the converter knows them."""
     model = keras_internals.tflite_objects(content)
     names = {tensor.name.decode() for graph in model.subgraphs for tensor in graph.tensors}
-    return sorted(
-        name for name in names if any(f"/{layer}/" in f"/{part}" for part in name.split(";") for layer in layers)
-    )
+    parts = [f"/{layer}/" for layer in layers]
+    # A tensor of several operators has their names, with a semicolon in between.
+    return sorted(name for name in names if any(part in f"/{name}".replace(";", ";/") for part in parts))
 
 
 def with_float_output(content, signature):
