@@ -153,7 +153,7 @@ class MuscleNoise(Corruption):
         band = self._band(length)
         shape = (*_rows(x), len(band))
         # Frequencies 0 and half the sampling rate are left out: each would be a single number, not a pair.
-        scale = (band * length / np.sqrt(2 * band.sum())).astype("float32")
+        scale = (band * length / np.sqrt(4 * band.sum())).astype("float32")
         parts = (noise.normal(shape, self.random) * scale, noise.normal(shape, self.random) * scale)
         normal = ops.irfft(parts, length)
         return x + _as(x, self.uniform((*_rows(x), 1), 0, self.amplitude) * normal)
