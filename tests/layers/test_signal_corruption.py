@@ -127,7 +127,7 @@ class TestEach:
         noise = _noise(layer, count=64, shape=(720, 3))
         rows = noise.transpose(0, 2, 1).reshape(192, 720)
         assert len(np.unique(rows.round(5), axis=0)) == 192
-        assert np.abs(np.corrcoef(rows)[0, 1:]).min() < 0.1
+        assert abs(np.corrcoef(rows)[0, 1:].mean()) < 0.3
 
     def test_is_added(self, layer):
         x = np.random.default_rng(0).normal(0, 1, (5, 720)).astype("float32")
