@@ -75,11 +75,18 @@ def _written(model):
 
 
 class _SharingBuilder(flatbuffers.Builder):
-    """A FlatBuffers builder that writes equal vectors once and lets every table refer to that one."""
+    """A FlatBuffers builder that writes equal vectors once and lets every table refer to that one.
+
+    Vectors of bytes, the weights, begin at multiples of 16 as the format's schema demands: kernels of small processors
+    read several numbers at a time. Python's builder does not know of it.
+    """
 
     def __init__(self, size):
         super().__init__(size)
         self._vectors = {}
+
+    def StartVector(self, elemSize, numElems, alignment):  # noqa: N802, N803
+        return super().StartVector(elemSize, numElems, 16 if elemSize == 1 else alignment)
 
     def CreateNumpyVector(self, x):  # noqa: N802, the name that FlatBuffers' generated code calls
         key = (x.dtype.str, x.tobytes())
