@@ -27,6 +27,7 @@ class Dataset:
         version: of the dataset.
         split: of the dataset.
         samples: number of training samples.
+        normal: the classes whose samples are normal, of a detector, which was trained on these alone.
     """
 
     name: Text | None = None
@@ -34,6 +35,7 @@ class Dataset:
     version: str | None = None
     split: str | None = None
     samples: Count | None = None
+    normal: tuple[int | str, ...] | None = None
 
     @property
     def to_load(self) -> str | None:

@@ -85,7 +85,8 @@ class Evaluator:
             metrics = [metrics] if isinstance(metrics, str) else list(metrics)
         model = model_or_name if isinstance(model_or_name, Autoencoder) else load(model_or_name)
         if dataset is None and model is not model_or_name:
-            dataset = card(model_or_name).dataset.to_load
+            stated = card(model_or_name).dataset
+            dataset, normal = stated.to_load, stated.normal if normal is None else normal
         if dataset is None:
             raise DataError("No dataset to evaluate on: pass dataset=, for instance dataset='digits'.")
         check(model, metrics)

@@ -88,5 +88,3 @@ def _compared(run, engine, content, taken):
             f" {difference.mean():.3g}), allowed is {allowed}. Nothing was written."
         )
     return units, float(difference.max())
-
-
