@@ -52,8 +52,9 @@ def evaluate(
         metrics: names among those above, or one name. By default all that the model and the dataset allow.
         anomalies: dataset whose test split counts as anomalies; by default Fashion-MNIST for MNIST, and the reverse.
         normal: the class or classes of the dataset's labels that are normal, as numbers or names; all others count as
-            anomalies. By default there are none, and no metrics of detection. The threshold is the model's own, or the
-            score that 99 % of the last fifth of the normal training samples do not exceed.
+            anomalies. By default the normal class of the dataset (`zoo.data.Source.normal_class`); without one, nothing
+            is measured of detection. The threshold is the model's own, or the score that 99 % of the last fifth of the
+            normal training samples do not exceed: too low, if the model was trained on these.
 
     Returns:
         dict of metric name to float.

@@ -22,14 +22,14 @@ class EvaluationContext:
         test: Source of the samples that it is measured on.
         train: Source of the samples that it was trained on, or None.
         anomalies: Source of anomalies, or None.
-        normal: tuple of the normal classes of the labels; empty if there are none.
+        normal: tuple of the normal classes of the labels, by default what `test` says; empty if there are none.
         baselines: `Baselines` of `train` and `test`.
     """
 
-    def __init__(self, model, test, train=None, anomalies=None, normal=(), baselines=None):
+    def __init__(self, model, test, train=None, anomalies=None, normal=None, baselines=None):
         self.model = model
         self.test, self.train, self.anomalies = map(in_memory, (test, train, anomalies))
-        self.normal = as_classes(normal)
+        self.normal = _classes(getattr(self.test, "normal_class", None) if normal is None else normal)
         self.baselines = baselines or Baselines(self.train, self.test, model)
 
     def meets(self, requirement: str) -> bool:
@@ -38,6 +38,8 @@ class EvaluationContext:
             return self.test.labels is not None
         if requirement == "train split":
             return self.train is not None
+        if requirement == "classes":
+            return self.train is not None and self.train.labels is not None and len(set(self.train.labels)) > 1
         if requirement == "anomalies":
             return self.anomalies is not None
         if requirement == "normal classes":
@@ -107,12 +109,12 @@ def model_meets(model, requirement):
     }[requirement]
 
 
-def as_classes(normal):
-    """A class, several classes or None as a tuple of classes."""
-    return (normal,) if isinstance(normal, (str, int, np.integer)) else tuple(normal or ())
-
-
 def features(model, source):
     """Latent features of a `Source` as metrics read them, see `features.read`: float32 (samples, features)."""
     parts = [source.part(i, i + _CHUNK) for i in range(0, len(source), _CHUNK)]
     return np.concatenate([latents.read(model.encode(part)) for part in parts])
+
+
+def _classes(normal):
+    """A class, several, or None as a tuple."""
+    return (normal,) if isinstance(normal, (str, int, np.integer)) else tuple(normal or ())

@@ -10,7 +10,7 @@ from zoo.evaluation.detectors import DETECTORS
 from zoo.evaluation.metrics import EVALUATED, METRICS, OF_THE_MODEL, REQUIREMENTS
 
 
-def measure(model, test, *, train=None, anomalies=None, normal=(), metrics=None, baselines=None) -> dict:
+def measure(model, test, *, train=None, anomalies=None, normal=None, metrics=None, baselines=None) -> dict:
     """Measure an Autoencoder on samples.
 
     Args:
@@ -19,7 +19,7 @@ def measure(model, test, *, train=None, anomalies=None, normal=(), metrics=None,
         train: the same of its training samples, apart from `test`; None leaves out what needs them.
         anomalies: the same of samples that count as anomalies; None leaves out what needs them.
         normal: the class or classes of the labels that are normal, as numbers or names, where all others are
-            anomalies; by default none, which leaves out what needs them.
+            anomalies; by default the `normal_class` of `test`, and without one what needs it is left out.
         metrics: names of `zoo.evaluation.metrics.EVALUATED`. By default all that the model and the data allow.
         baselines: `Baselines` of `train` and `test`, to compute them once for several models.
 

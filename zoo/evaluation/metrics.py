@@ -67,6 +67,7 @@ REQUIREMENTS = {
     "images": "images of shape (height, width, channels)",
     "labels": "a dataset with labels",
     "train split": "a dataset with a train and a test split",
+    "classes": "a train split with samples of at least two classes",
     "few features": "fewer latent features than samples have elements",
     "anomalies": "a dataset of anomalies: pass anomalies=, such as 'mnist'",
     "normal classes": "a labelled dataset with normal samples and anomalies: pass normal=, the normal classes",
@@ -77,7 +78,7 @@ REQUIREMENTS = {
 OF_THE_TRAIN_SPLIT = ("train split", "normal samples", "many normal samples", "threshold")  # what it is read for
 OF_THE_MODEL = ("corruption", "sparsity", "unit range", "images")  # known before any data is read
 
-_LABELS = ("labels", "train split")
+_LABELS = ("labels", "train split", "classes")
 _PCA = {"computed_by": "pca", "needs": ("train split", "few features"), "as_baseline": "PCA, as many components"}
 _PIXELS = {"needs": _LABELS, "as_baseline": "raw pixels"}
 

@@ -68,6 +68,8 @@ def threshold(
     score = scorer(model)
     if false_alarms_per_hour is not None:
         quantile = _quantile_of_rate(model, false_alarms_per_hour, windows_per_hour)
+    elif windows_per_hour is not None:
+        raise ConfigError("windows_per_hour is for false_alarms_per_hour: pass both, or none of them.")
     if isinstance(normal_data, str):
         normal_data = load_for(model, normal_data)
     samples = inputs.blocks(model.contract, normal_data, labels="dropped", name="normal_data")
@@ -117,7 +119,7 @@ def by_extreme_values(scores: np.ndarray, quantile: float) -> float:
 
 def samples_needed(quantile: float) -> int:
     """How many normal samples `at_quantile` needs."""
-    return math.ceil(1 / (1 - quantile) - 1e-9)
+    return math.ceil((1 - 1e-9) / (1 - quantile))
 
 
 def _checked(scores):
@@ -141,7 +143,7 @@ def _quantile_of_rate(model, false_alarms, windows):
                 "false_alarms_per_hour needs to know how many windows are scored in an hour, and this model has no"
                 " sampling rate: pass windows_per_hour, which is 3600 * sampling rate / hop."
             )
-        windows = _SECONDS_PER_HOUR * rate / model.contract.input_shape[0]
+        windows = _SECONDS_PER_HOUR * rate / model.contract.shape[0]
     windows = checks.in_range("windows_per_hour", windows, 0, math.inf, exclusive=True)
     false_alarms = checks.in_range("false_alarms_per_hour", false_alarms, 0, math.inf, exclusive=True)
     if false_alarms >= windows:
