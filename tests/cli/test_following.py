@@ -213,6 +213,47 @@ def test_errors(files, arguments, message, capsys):
     assert error.startswith("Error: ") and message in error and error.count("\n") == 1, error
 
 
+def test_a_model_that_takes_integers(files, tmp_path, capsys):
+    """And the same model of floats, which knows what integers are worth."""
+    backbone = zoo.feed_forward((20, 2), 3, (8,), output_activation="linear")
+    raw = zoo.preprocessing.Rescale(1 / 200, integers="int16")
+    model = zoo.detector(zoo.preprocessed(backbone, sampling_rate=RATE, unit="mV", raw=raw), threshold=9)
+    zoo.export(model, tmp_path / "int16", "tflite", raw_input=True)
+    zoo.export(model, tmp_path / "float32", "tflite")
+    integers = np.frombuffer((files / "two.s16le").read_bytes(), "<i2").reshape(130, 2)
+    (tmp_path / "x.csv").write_text("\n".join(f"{a},{b}" for a, b in integers))
+    expected = model.score(integers[:120].reshape(6, 20, 2) / 200)
+    for name, *arguments in (
+        ("int16", files / "two.s16le", "--format", "s16le"),
+        ("int16", files / "two.wav"),
+        ("int16", tmp_path / "x.csv"),
+        ("float32", files / "two.s16le", "--format", "s16le"),
+        ("float32", tmp_path / "x.csv", "--scale", "1/200"),
+    ):
+        code, output, error = run(capsys, "score", tmp_path / name / "model.tflite", *arguments, "--follow")
+        assert (code, error) == (0, "")
+        table = np.array([line.split(",") for line in output.splitlines()[1:]], float)
+        np.testing.assert_allclose(table[:, 0], np.arange(6) * 0.2)
+        np.testing.assert_allclose(table[:, 1], expected, rtol=1e-5)
+        np.testing.assert_array_equal(table[:, 2], expected > 9)
+    for arguments, message in (
+        (("x.csv", "--scale", 2), "takes int16 samples as they are: leave --scale out"),
+        (("y.csv",), "The model takes int16 samples. Received 1, 0.5."),
+        (("z.csv",), "The model takes int16 samples. Received 1, 40000."),
+        (("n.csv",), "The model takes int16 samples. Received 1, nan."),
+        (("f.wav",), "takes samples of dtype int16. Received a file of 32 bit float samples."),
+        (("x.csv", "--sampling-rate", 50), "sampling rate of 50 Hz, and the model takes 100 Hz"),
+        (("r.wav",), "sampling rate of 8000 Hz, and the model takes 100 Hz"),
+    ):
+        for name, value in (("y", "0.5"), ("z", "40000"), ("n", "")):
+            (tmp_path / f"{name}.csv").write_text(f"0,0\n1,{value}\n")
+        soundfile.write(tmp_path / "f.wav", integers / 32768, RATE, "FLOAT")
+        soundfile.write(tmp_path / "r.wav", integers, 8000)
+        data, *others = arguments
+        code, _, error = run(capsys, "score", tmp_path / "int16" / "model.tflite", tmp_path / data, "--follow", *others)
+        assert code == 2 and message in error, error
+
+
 def test_options_that_need_following(files, capsys):
     for name, value in (("hop", 3), ("alarm", "1/2"), ("format", "csv"), ("sampling-rate", 3), ("scale", 2)):
         code, _, error = run(capsys, "score", files / "one" / "model.tflite", files / "x.npy", f"--{name}", value)

@@ -22,9 +22,9 @@ class Model:
 
     signatures = ("score",)
 
-    def __init__(self, shape=(4,), dtype="float32", *, unit_range=False, threshold=1.0, sampling_rate=None):
-        self.input_shape, self.contract = shape, Contract(shape, dtype, unit_range)
-        self.threshold, self.sampling_rate = threshold, sampling_rate
+    def __init__(self, shape=(4,), dtype="float32", *, unit_range=False, threshold=1.0, **facts):
+        self.input_shape, self.contract = shape, Contract(shape, dtype, unit_range, **facts)
+        self.threshold = threshold
 
     def score(self, x):
         assert x.shape == (1, *self.input_shape)
@@ -64,8 +64,7 @@ def test_scores_are_those_of_windows_cut_offline(exported, kind, hop):
     model = exported[kind]
     signal = RNG.normal(size=(100, *SHAPES[kind.split()[0]][1:])).astype("float32")
     starts = list(range(0, 81, hop))
-    score = getattr(model, "score", None) or model.reconstruction_error
-    expected = [score(signal[None, start : start + 20])[0] for start in starts]
+    expected = [model.score(signal[None, start : start + 20])[0] for start in starts]
     for parts in ([signal], list(np.split(signal, 100)), chunks(signal, 30), [signal[:19], signal[19:]]):
         windows = pushed(Stream(model, hop=hop, threshold=1.2, sampling_rate=50), parts)
         assert [w.start for w in windows] == starts
@@ -182,7 +181,7 @@ def test_memory_does_not_grow():
         ({"threshold": -1}, ConfigError, "threshold must be a number"),
         ({"gaps": "fill"}, UnknownNameError, "Unknown way to treat gaps 'fill'.*'refuse', 'skip'"),
         ({"sampling_rate": 0}, ConfigError, "sampling_rate must be a number"),
-        ({"sampling_rate": 16000}, ConfigError, "trained on signals of 8000 Hz. Received a signal of 16000 Hz"),
+        ({"sampling_rate": 16000}, DataError, "sampling rate of 16000 Hz, and the model takes 8000 Hz: resample"),
     ],
 )
 def test_arguments(options, error, message):
@@ -211,7 +210,7 @@ def test_models(tmp_path):
         ((4, 3), "float32", np.zeros(3), r"One sample of all channels is samples\[None\]"),
         ((4, 3), "float32", np.zeros(7), r"Received \(7,\)\.$"),
         ((4,), "float32", np.zeros((2, 2, 2)), "wrong shape"),
-        ((4,), "float32", np.zeros(9, "int16"), r"takes float32 samples in the unit.*Received int16.*1/32768"),
+        ((4,), "float32", np.zeros(9, "int16"), r"dtype float32. Received int16. Multiply integers by what.*1/32768"),
         ((4,), "float32", [1, 2], r"Received int64.*samples.astype\('float32'\)"),
         ((4,), "float32", ["a"], "dtype float32. Received <U1"),
         ((4,), "float32", [[1.0], [2.0, 3.0]], "samples is no array"),
@@ -225,6 +224,9 @@ def test_samples_that_do_not_fit(shape, dtype, samples, message):
     with pytest.raises(DataError, match=message):
         stream.push(samples)
     assert stream.received == 0
+    stream = Stream(Model(scale=0.005, unit="mV"))
+    with pytest.raises(DataError, match=r"Received int16. Multiply integers by 0.005, to be in mV; or export"):
+        stream.push(np.zeros(9, "int16"))
 
 
 def test_samples_out_of_range():
@@ -233,6 +235,39 @@ def test_samples_out_of_range():
     with pytest.raises(DataError, match=r"samples lies outside \[0, 1\].* Received values from 0 to 2"):
         stream.push(np.float32([0, 2, np.nan]))
     assert stream.received == 3
+
+
+def test_a_detector_with_preprocessing_that_takes_integers(tmp_path):
+    """From the counts of a converter to the score: the model knows rate, unit and threshold."""
+    signal = RNG.integers(-900, 900, 200, dtype="int16")
+    model = zoo.detector(
+        zoo.preprocessed(
+            zoo.feed_forward((20,), 4, (16,), output_activation="linear"),
+            zoo.preprocessing.PerWindowStandardize(),
+            sampling_rate=180,
+            unit="mV",
+            raw=zoo.preprocessing.Rescale(1 / 200, integers="int16"),
+        ),
+        threshold=1.0,
+    )
+    zoo.export(model, tmp_path / "raw", "tflite", raw_input=True)
+    zoo.export(model, tmp_path / "float", "tflite")
+    raw = Stream(zoo.lite.load(tmp_path / "raw" / "model.tflite"), hop=7)
+    windows = pushed(raw, chunks(signal, 9))
+    assert (raw.dtype, raw.sampling_rate, raw.threshold) == (np.int16, 180, 1.0)
+    assert [w.time for w in windows] == [start / 180 for start in range(0, 181, 7)]
+    expected = model.score(np.stack([signal[w.start : w.start + 20] for w in windows]) / np.float32(200))
+    for other in (model, zoo.lite.load(tmp_path / "float" / "model.tflite")):
+        floats = pushed(Stream(other, hop=7, sampling_rate=180), chunks(signal / 200, 9))
+        for found in (windows, floats):
+            np.testing.assert_allclose([w.score for w in found], expected, rtol=1e-4)
+            assert [w.is_anomaly for w in found] == list(expected > 1.0)
+        with pytest.raises(DataError, match=r"Received int16. Multiply integers by 0.005, to be in mV"):
+            Stream(other).push(signal)
+        with pytest.raises(DataError, match="sampling rate of 360 Hz, and the model takes 180 Hz"):
+            Stream(other, sampling_rate=360)
+    with pytest.raises(DataError, match="dtype int16. Received float32"):
+        raw.push(signal / 200)
 
 
 def test_needs_no_tensorflow(tmp_path):

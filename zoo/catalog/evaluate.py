@@ -10,6 +10,7 @@ from zoo.catalog.lookup import card
 from zoo.core.errors import DataError
 from zoo.evaluation.baselines import Baselines
 from zoo.evaluation.measure import check, measure, needs
+from zoo.evaluation.metrics import OF_THE_TRAIN_SPLIT
 from zoo.evaluation.samples import in_memory, load_for
 
 # What is far from what a model was trained on, where a user names nothing.
@@ -90,15 +91,16 @@ class Evaluator:
         check(model, metrics)
         test = self.samples(model, dataset, "test")
         train = None
-        trained_on = needs(metrics, "train split") or needs(metrics, "normal samples")
-        if trained_on and isinstance(dataset, str) and test.split == "test":
+        if needs(metrics, *OF_THE_TRAIN_SPLIT) and isinstance(dataset, str) and test.split == "test":
             train = self.samples(model, dataset, "train")
         anomalies = default_anomalies(dataset) if anomalies is None else anomalies
         if anomalies is not None and needs(metrics, "anomalies"):
             anomalies = self.samples(model, anomalies, "test")
         else:
             anomalies = None
-        baselines = self._baselines.setdefault((id(train), id(test)), Baselines(train, test))
+        preprocessing = repr([step.describe() for step in model.preprocessing])
+        key = id(train), id(test), preprocessing
+        baselines = self._baselines.setdefault(key, Baselines(train, test, model))
         return measure(
             model, test, train=train, anomalies=anomalies, normal=normal, metrics=metrics, baselines=baselines
         )

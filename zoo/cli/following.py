@@ -49,7 +49,11 @@ _OPTIONS = (
         "--sampling-rate", type=FiniteFloat(min=0, min_open=True), help="Samples per second of CSV and raw signals."
     ),
     click.option("--channels", type=click.IntRange(min=1), help="Channels of the signal [default: the model's]."),
-    click.option("--scale", type=_Scale(), help="Multiply samples: what one step is worth, as 1/32768 for audio."),
+    click.option(
+        "--scale",
+        type=_Scale(),
+        help="Multiply samples with this number, such as 1/32768 [default: of s16le, what the model says].",
+    ),
 )
 
 
@@ -96,7 +100,7 @@ def follow(model, data, threshold, *, hop, alarm, format_, sampling_rate, channe
             raise DataError(
                 f"The model takes signals of {stream.channels} channel{plural}. Received one of {channels}."
             )
-        _check_scale(stream.dtype, format_, scale)
+        scale = _checked_scale(scale, stream, format_)
         chunks = _chunks(file, format_, stream, readers)
         _print(stream, (_converted(chunk, stream.dtype, scale) for chunk in chunks), threshold is not None)
 
@@ -168,14 +172,18 @@ def _chunks(file, format_, stream, readers):
     return readers.raw(file, readers.RAW[format_], stream.channels)
 
 
-def _check_scale(dtype, format_, scale):
-    if dtype.kind != "f" and scale is not None:
-        raise click.UsageError(f"The model takes {dtype} samples as they are: leave --scale out.")
-    if dtype.kind == "f" and format_ == "s16le" and scale is None:
-        raise click.UsageError(
-            f"The model takes {dtype} samples in the unit that it was trained on, and s16le are integers: pass --scale,"
-            " what one step is worth (1/32768 for audio)."
-        )
+def _checked_scale(scale, stream, format_):
+    """The scale that is given, or for raw integers the model's."""
+    if stream.dtype.kind != "f" and scale is not None:
+        raise click.UsageError(f"The model takes {stream.dtype} samples as they are: leave --scale out.")
+    if stream.dtype.kind == "f" and format_ == "s16le" and scale is None:
+        scale = stream.model.contract.scale
+        if scale is None:
+            raise click.UsageError(
+                f"The model takes {stream.dtype} samples in the unit that it was trained on, and s16le are integers:"
+                " pass --scale, what one step is worth (1/32768 for audio)."
+            )
+    return scale
 
 
 def _converted(chunk, dtype, scale):

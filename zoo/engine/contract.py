@@ -52,11 +52,11 @@ class Contract:
 
     def check_rate(self, sampling_rate: float | None) -> None:
         """Raise `DataError` for signals of another sampling rate than the model's; an unknown rate passes."""
-        if None not in (sampling_rate, self.sampling_rate) and not math.isclose(
-            sampling_rate, self.sampling_rate, rel_tol=1e-3
-        ):
+        if sampling_rate is None or self.sampling_rate is None:
+            return
+        if not math.isclose(sampling_rate, self.sampling_rate, rel_tol=1e-3):
             raise DataError(
-                f"The samples have a sampling rate of {sampling_rate:g} Hz, and the model takes {self.sampling_rate:g} Hz:"
+                f"The samples have a sampling rate of {sampling_rate:g} Hz, the model takes {self.sampling_rate:g} Hz:"
                 " resample them, for instance with scipy.signal.resample_poly, or choose a model of their rate."
             )
 

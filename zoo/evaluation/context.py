@@ -9,9 +9,7 @@ from zoo.engine.inputs import collect
 from zoo.evaluation import features as latents
 from zoo.evaluation.baselines import Baselines
 from zoo.evaluation.detection import allows_threshold
-from zoo.evaluation.normality import is_normal
-from zoo.evaluation.samples import in_memory
-from zoo.evaluation.threshold import scorer
+from zoo.evaluation.samples import in_memory, is_of_classes
 
 _CHUNK = 5_000  # samples that are encoded at a time
 
@@ -24,15 +22,15 @@ class EvaluationContext:
         test: Source of the samples that it is measured on.
         train: Source of the samples that it was trained on, or None.
         anomalies: Source of anomalies, or None.
-        normal: the normal classes of the labels, or None.
+        normal: tuple of the normal classes of the labels; empty if there are none.
         baselines: `Baselines` of `train` and `test`.
     """
 
-    def __init__(self, model, test, train=None, anomalies=None, normal=None, baselines=None):
+    def __init__(self, model, test, train=None, anomalies=None, normal=(), baselines=None):
         self.model = model
         self.test, self.train, self.anomalies = map(in_memory, (test, train, anomalies))
-        self.normal = normal
-        self.baselines = baselines or Baselines(self.train, self.test)
+        self.normal = as_classes(normal)
+        self.baselines = baselines or Baselines(self.train, self.test, model)
 
     def meets(self, requirement: str) -> bool:
         """Whether model and data meet a requirement, one of `zoo.evaluation.metrics.REQUIREMENTS`."""
@@ -43,21 +41,26 @@ class EvaluationContext:
         if requirement == "anomalies":
             return self.anomalies is not None
         if requirement == "normal classes":
-            return self.normal is not None and self.test.labels is not None and len(set(self.test_normal)) == 2
+            return bool(self.normal) and self.test.labels is not None and len(set(self.test_normal)) == 2
         if requirement == "normal samples":
             return self.train_normals is not None and len(self.train_normals) > 1
         if requirement == "many normal samples":
             return self.train_normals is not None and allows_threshold(len(self.train_normals))
         if requirement == "threshold":
-            return getattr(self.model, "threshold", None) is not None or self.meets("many normal samples")
+            return self.model.threshold is not None or self.meets("many normal samples")
         if requirement == "few features":
-            return math.prod(self.model.latent_shape) < min(len(self.test), math.prod(self.test.shape))
+            return math.prod(self.model.latent_shape) < min(len(self.test), math.prod(self.model.target_shape))
         return model_meets(self.model, requirement)
 
     @functools.cached_property
     def pixels(self):
-        """float32 (samples, *shape) of the test samples, checked as what the model is to reconstruct."""
+        """float32 (samples, *shape) of the test samples, checked as what the model takes."""
         return collect(self.model.contract, self.test, labels="dropped")[0]
+
+    @functools.cached_property
+    def targets(self):
+        """What the model is to reconstruct of the test samples, float32 (samples, *target_shape)."""
+        return self.model.target(self.pixels) if self.model.preprocessing else self.pixels
 
     @functools.cached_property
     def reconstruction(self):
@@ -67,19 +70,21 @@ class EvaluationContext:
     @functools.cached_property
     def scores(self):
         """Anomaly scores of the test samples, (samples,)."""
-        return scorer(self.model)(self.pixels)
+        if self.model.distance is not None:
+            return self.model.score(self.pixels)
+        return np.square(self.reconstruction - self.targets).reshape(len(self.pixels), -1).mean(axis=1)
 
     @functools.cached_property
     def test_normal(self):
         """Whether each test sample is of a normal class, bool (samples,)."""
-        return is_normal(self.test, self.normal)
+        return is_of_classes(self.test, self.normal)
 
     @functools.cached_property
     def train_normals(self):
         """Source of the training samples of normal classes, or None; a train split without labels is all normal."""
-        if self.train is None or self.normal is None or self.train.labels is None:
-            return self.train if self.normal is not None else None
-        return self.train.subset(np.flatnonzero(is_normal(self.train, self.normal)))
+        if not self.normal or self.train is None or self.train.labels is None:
+            return self.train if self.normal else None
+        return self.train.subset(np.flatnonzero(is_of_classes(self.train, self.normal)))
 
     @functools.cached_property
     def latent(self):
@@ -100,6 +105,11 @@ def model_meets(model, requirement):
         "unit range": model.unit_range,
         "images": len(model.input_shape) == 3,
     }[requirement]
+
+
+def as_classes(normal):
+    """A class, several classes or None as a tuple of classes."""
+    return (normal,) if isinstance(normal, (str, int, np.integer)) else tuple(normal or ())
 
 
 def features(model, source):

@@ -24,11 +24,11 @@ def gains(model, x):
 
 
 def restore(model, x, factor=1.0, seed=0):
-    """Corrupt samples as in training, `factor` times as strongly, and reconstruct them.
+    """Corrupt samples as in training, `factor` times as strongly, and reconstruct them; both as the model's target is.
 
     Args:
         model: a denoising Autoencoder.
-        x: float32 array (samples, *input_shape).
+        x: float32 array (samples, *target_shape), preprocessed: `Autoencoder.target`.
         factor: strength of the corruption, 1 as in training.
         seed: seed of the corruption.
 
@@ -45,4 +45,5 @@ def restore(model, x, factor=1.0, seed=0):
         return batch
 
     corrupted = forward(corrupt, x, _BATCH_SIZE)
-    return corrupted, forward(lambda batch: model(batch, training=False), corrupted, _BATCH_SIZE)
+    encoder = model.behind_preprocessing()
+    return corrupted, forward(lambda batch: model.decoder(encoder(batch)), corrupted, _BATCH_SIZE)

@@ -4,7 +4,7 @@ import math
 
 from zoo.evaluation import anomaly
 from zoo.evaluation.detectors import DETECTORS
-from zoo.evaluation.threshold import at_quantile, samples_needed, scorer
+from zoo.evaluation.threshold import at_quantile, samples_needed
 
 QUANTILE = 0.99  # of normal samples, which a threshold lets pass
 _HELD_OUT = 0.2  # share of the normal training samples, its last, that a threshold is taken from
@@ -43,10 +43,10 @@ def of_model(context):
 
 
 def _threshold(context):
-    if (own := getattr(context.model, "threshold", None)) is not None:
-        return own
+    if context.model.threshold is not None:
+        return context.model.threshold
     normal = context.train_normals
-    return at_quantile(scorer(context.model)(normal.part(len(normal) - held_out(len(normal)), len(normal))), QUANTILE)
+    return at_quantile(context.model.score(normal.part(len(normal) - held_out(len(normal)), len(normal))), QUANTILE)
 
 
 def of_baseline(name, normals, test, test_normal, components):

@@ -3,8 +3,6 @@
 import functools
 import math
 
-import numpy as np
-
 from zoo.core.errors import DataError, unknown_name
 from zoo.evaluation import anomaly, denoising, detection, reconstruction, representation, sparsity
 from zoo.evaluation.context import EvaluationContext, model_meets
@@ -12,7 +10,7 @@ from zoo.evaluation.detectors import DETECTORS
 from zoo.evaluation.metrics import EVALUATED, METRICS, OF_THE_MODEL, REQUIREMENTS
 
 
-def measure(model, test, *, train=None, anomalies=None, normal=None, metrics=None, baselines=None) -> dict:
+def measure(model, test, *, train=None, anomalies=None, normal=(), metrics=None, baselines=None) -> dict:
     """Measure an Autoencoder on samples.
 
     Args:
@@ -21,7 +19,7 @@ def measure(model, test, *, train=None, anomalies=None, normal=None, metrics=Non
         train: the same of its training samples, apart from `test`; None leaves out what needs them.
         anomalies: the same of samples that count as anomalies; None leaves out what needs them.
         normal: the class or classes of the labels that are normal, as numbers or names, where all others are
-            anomalies; None leaves out what needs them.
+            anomalies; by default none, which leaves out what needs them.
         metrics: names of `zoo.evaluation.metrics.EVALUATED`. By default all that the model and the data allow.
         baselines: `Baselines` of `train` and `test`, to compute them once for several models.
 
@@ -63,9 +61,10 @@ def check(model, metrics) -> None:
                 raise _inapplicable(name, requirement, model)
 
 
-def needs(metrics, requirement: str) -> bool:
-    """Whether one of these metrics, all if None, needs something of `zoo.evaluation.metrics.REQUIREMENTS`."""
-    return any(requirement in METRICS[name].needs for name in (EVALUATED if metrics is None else metrics))
+def needs(metrics, *requirements: str) -> bool:
+    """Whether one of these metrics, all if None, needs one of these of `zoo.evaluation.metrics.REQUIREMENTS`."""
+    asked = EVALUATED if metrics is None else metrics
+    return any(requirement in METRICS[name].needs for name in asked for requirement in requirements)
 
 
 def _inapplicable(name, requirement, model, dataset=""):
@@ -76,7 +75,7 @@ def _inapplicable(name, requirement, model, dataset=""):
 
 
 def _reconstruction(context):
-    x, restored = context.pixels, context.reconstruction
+    x, restored = context.targets, context.reconstruction
     results = {
         "mse": reconstruction.mean_squared_error(x, restored),
         "psnr": reconstruction.peak_signal_to_noise_ratio(x, restored),
@@ -99,8 +98,7 @@ def _clusters(context):
 
 
 def _anomaly(context):
-    errors = np.square(context.reconstruction - context.pixels).reshape(len(context.pixels), -1).mean(axis=1)
-    return {"anomaly_auroc": anomaly.auroc(errors, context.model.reconstruction_error(context.anomalies))}
+    return {"anomaly_auroc": anomaly.auroc(context.scores, context.model.score(context.anomalies))}
 
 
 def _detection_of(name, context):
@@ -122,6 +120,6 @@ _COMPUTED_BY = {
     "one class out": lambda c: {"one_class_out_auroc": _by_features(anomaly.one_class_out, c)},
     "detection": detection.of_model,
     **{f"detection of {name}": functools.partial(_detection_of, name) for name in DETECTORS},
-    "denoising": lambda c: denoising.gains(c.model, c.pixels),
+    "denoising": lambda c: denoising.gains(c.model, c.targets),
     "sparsity": lambda c: sparsity.usage(c.model.encode(c.test)),
 }

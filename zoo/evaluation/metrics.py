@@ -74,6 +74,7 @@ REQUIREMENTS = {
     "threshold": "a model with a threshold, or at least 200 normal training samples",
     "many normal samples": "a train split with at least 200 normal samples",
 }
+OF_THE_TRAIN_SPLIT = ("train split", "normal samples", "many normal samples", "threshold")  # what it is read for
 OF_THE_MODEL = ("corruption", "sparsity", "unit range", "images")  # known before any data is read
 
 _LABELS = ("labels", "train split")

@@ -30,16 +30,26 @@ def of_classes(source, classes):
         DataError: a source without labels, or without such samples.
     """
     source = in_memory(source)
+    chosen = np.flatnonzero(is_of_classes(source, classes))
+    if not len(chosen):
+        raise DataError(f"Dataset {source.name!r} has no samples of the classes {list(classes)}.")
+    return source.subset(chosen)
+
+
+def is_of_classes(source, classes):
+    """Whether each sample of a labelled `Source` is of one of these classes, numbers or names: bool (samples,).
+
+    Raises:
+        UnknownNameError: a name that the source does not have.
+        DataError: a source without labels.
+    """
     if source.labels is None:
         raise DataError(f"Dataset {source.name!r} has no labels, by which its normal samples could be told apart.")
     for name in classes:
         if isinstance(name, str) and name not in source.class_names:
             raise unknown_name(f"class of dataset {source.name!r}", name, source.class_names)
     numbers = [source.class_names.index(name) if isinstance(name, str) else name for name in classes]
-    chosen = np.flatnonzero(np.isin(source.labels, numbers))
-    if not len(chosen):
-        raise DataError(f"Dataset {source.name!r} has no samples of the classes {list(classes)}.")
-    return source.subset(chosen)
+    return np.isin(source.labels, numbers)
 
 
 def in_memory(source):

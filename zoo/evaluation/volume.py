@@ -73,9 +73,7 @@ def _areas(labels, ranges, length, first, count):
     alarms = np.cumsum(np.bincount(first, minlength=count))
     found = by_level(weights[touched], touched)
     buffer = np.flatnonzero(weights * ~labels)
-    positives = (
-        labels.sum() + by_level(weights[buffer], buffer) / 2
-    )  # half-way from the labels to the found buffers too
+    positives = labels.sum() + by_level(weights[buffer], buffer) / 2  # half of the buffers, where alarms are
     existing = np.sort([first[begin:end].min() for begin, end in _joined(ranges, reach, len(labels))])
     existence = np.searchsorted(existing, np.arange(count), side="right") / len(existing)
     recall = np.minimum(found / positives, 1) * existence

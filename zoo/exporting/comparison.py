@@ -7,7 +7,7 @@ from zoo.core import files
 from zoo.core.terminal import native_errors_hidden
 from zoo.exporting import parity, task
 from zoo.exporting.formats import FORMATS
-from zoo.exporting.report import ExportedFile
+from zoo.exporting.report import ExportedFile, Written
 from zoo.exporting.target import ExportTarget
 
 
@@ -32,7 +32,7 @@ class Comparison:
         self._exact = functools.cache(exact)
         self._before = self._metrics(self._references, lambda name, x: target.signatures[name].run(x))
 
-    def with_keras(self, name: str, path: pathlib.Path, mode: str | None, float32_bytes: int | None) -> ExportedFile:
+    def with_keras(self, name: str, path: pathlib.Path, mode: str | None, written: Written) -> ExportedFile:
         """What is known about a written file; raises `ParityError` if it does not compute what Keras computes."""
         form = FORMATS[name]
         operators = form.audited(path)
@@ -60,13 +60,14 @@ class Comparison:
             sha256=files.sha256(path),
             seal=None if opened.metadata is None else opened.metadata.seal,
             quantization=mode,
-            size_ratio=None if float32_bytes is None else size / float32_bytes,
+            size_ratio=None if written.float32_bytes is None else size / written.float32_bytes,
             max_difference=first.max_difference,
             mean_difference=first.mean_difference,
             tolerance=first.tolerance,
             signatures=differences,
             metrics={key: {"before": self._before[key], "after": value} for key, value in after.items()},
             operators=tuple(operators),
+            micro=written.micro,
         )
 
     def _in_float64(self, signature):

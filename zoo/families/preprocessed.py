@@ -13,6 +13,7 @@ from zoo.families.family import as_backbone, family
 from zoo.layers import preprocessing as preprocessings
 from zoo.layers.parts import Encoder, signal_facts
 
+_Preprocessing = preprocessings.Preprocessing | dict[str, Any]
 _HIGHEST_RATE = 1e9  # samples per second
 _LONGEST_UNIT = 20  # characters
 
@@ -20,9 +21,7 @@ _LONGEST_UNIT = 20  # characters
 @family
 def preprocessed(
     backbone: Autoencoder | dict[str, Any],
-    preprocessing: preprocessings.Preprocessing
-    | dict[str, Any]
-    | list[preprocessings.Preprocessing | dict[str, Any]] = (),
+    preprocessing: _Preprocessing | list[_Preprocessing] | tuple[()] = (),
     *,
     input_shape: Sequence[int] | None = None,
     sampling_rate: float | None = None,
@@ -43,7 +42,7 @@ def preprocessed(
         sampling_rate: samples per second of the signal, in Hz. Data of another rate is refused.
         unit: unit of the samples, such as "mV" or "g".
         raw: what integers mean, for ``raw_input=True`` of `zoo.export` and `zoo.load_encoder`: a
-            `zoo.preprocessing.Rescale` with `integers`, by which integers of an analog-to-digital converter, of PCM sound
+            `zoo.preprocessing.Rescale` with `integers`, by which those of an analog-to-digital converter, of PCM sound
             or of pixels become samples in `unit`.
 
     Returns:

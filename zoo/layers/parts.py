@@ -112,7 +112,7 @@ class Decoder(Part):
 
 
 def meaning_of_integers(model: keras.Model) -> Rescale:
-    """What turns the integers that ``raw_input=True`` takes into a model's samples: 8-bit pixels unless it says else."""
+    """What makes a model's samples of the integers that ``raw_input=True`` takes, 8-bit pixels unless it says else."""
     known = next((part.raw for part in _parts(model) if part.raw), None)
     return Rescale(1 / 255, integers="uint8") if known is None else Rescale.from_description(known)
 

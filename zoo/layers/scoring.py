@@ -62,10 +62,9 @@ class Distance(keras.layers.Layer):
 
         if len(values) < 2:
             raise DataError(f"A distance is fitted on at least two normal samples. Received {len(values)}.")
-        values = values.astype("float64")
-        if not (values.std(axis=0) > 0).any():
+        if (values == values[0]).all():
             raise DataError(f"A distance cannot be fitted: the {len(values)} normal samples are all the same.")
-        estimate = LedoitWolf().fit(values)
+        estimate = LedoitWolf().fit(values.astype("float64"))
         # Σ⁻¹ = W Wᵀ by the eigenvectors of Σ, which shrinkage keeps away from zero.
         variances, directions = np.linalg.eigh(estimate.covariance_)
         whitening = directions / np.sqrt(np.maximum(variances, variances[-1] * 1e-7))

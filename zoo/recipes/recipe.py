@@ -85,7 +85,7 @@ class Recipe:
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one sample, () where the config of the model does not state it by itself."""
-        config = self.model
+        config: Any = self.model
         while isinstance(config, dict):
             if isinstance(shape := config.get("input_shape"), (list, tuple)):
                 return tuple(shape)

@@ -11,8 +11,6 @@ from zoo.core import checks
 from zoo.core.errors import ConfigError, DataError, ExportError, unknown_name
 from zoo.engine.contract import array
 
-_SAME_RATE = 1e-6  # in proportion
-
 
 class Window(NamedTuple):
     """The result for one window of a stream.
@@ -59,8 +57,10 @@ class Stream:
             is used.
 
     Raises:
-        ConfigError: a model that takes no signals; no threshold; another sampling rate than the model's; hop or k below
-            1, k above n; another `gaps`.
+        ConfigError: a model that takes no signals; no threshold; hop or k below 1, k above n; a sampling rate that is
+            not above 0.
+        DataError: another sampling rate than the model's.
+        UnknownNameError: another `gaps`.
         ExportError: a file without the signature "score".
 
     Example:
@@ -102,11 +102,9 @@ class Stream:
         if gaps not in ("skip", "refuse"):
             raise unknown_name("way to treat gaps", gaps, ("skip", "refuse"))
         self.threshold = _threshold(model, threshold)
-        self.sampling_rate = _sampling_rate(model, sampling_rate)
+        self.sampling_rate = _sampling_rate(model.contract, sampling_rate)
         self.latched, self.gaps = bool(latched), gaps
-        contract = model.contract
-        self.dtype, self._unit_range = np.dtype(contract.dtype), contract.unit_range
-        self._score = getattr(model, "score", None) or model.reconstruction_error
+        self.dtype = np.dtype(model.contract.dtype)
         self._samples = np.zeros((self.length, self.channels), self.dtype)  # a ring: sample i is in row i % length
         self._is_missing = np.zeros(self.length, bool)
         self._above = collections.deque(maxlen=self.n)
@@ -194,7 +192,9 @@ class Stream:
                 f"Sample {number:,} of the stream{self._at(number)} is NaN or infinite: {samples[finite.argmin()]}."
             )
         if finite.any():
-            checks.check_values(samples if complete else samples[finite], unit_range=self._unit_range, name="samples")
+            checks.check_values(
+                samples if complete else samples[finite], unit_range=self.model.contract.unit_range, name="samples"
+            )
         return samples, None if complete else ~finite, len(samples)
 
     def _shape_message(self, shape):
@@ -209,13 +209,15 @@ class Stream:
     def _check_dtype(self, dtype):
         if dtype == self.dtype:
             return
+        message = f"The model takes samples of dtype {self.dtype}. Received {dtype}."
         if self.dtype.kind == "f" and dtype.kind in "iu":
-            raise DataError(
-                f"The model takes {self.dtype} samples in the unit that it was trained on. Received {dtype}. Multiply"
-                " integers with what one step is worth (16-bit audio: 1/32768), or export the model with"
-                " raw_input=True; if they are in its unit already: samples.astype('float32')."
+            scale, unit = self.model.contract.scale, self.model.contract.unit
+            worth = "what one step is worth (16-bit audio: 1/32768)" if scale is None else f"{scale:g}"
+            message += (
+                f" Multiply integers by {worth}{f', to be in {unit}' if unit else ''}; or export the model with"
+                " raw_input=True. What is in its unit already becomes floats by samples.astype('float32')."
             )
-        raise DataError(f"The model takes samples of dtype {self.dtype}. Received {dtype}.")
+        raise DataError(message)
 
     def _windows(self, samples, missing, count):
         """Write samples, or `count` missing ones, into the ring; yield each window's result when it is complete."""
@@ -240,7 +242,7 @@ class Stream:
         if self._is_missing.any():
             missing = start + int(self._is_missing[order].argmax())
         else:
-            score = self._score(self._samples[order].reshape(1, *self.model.input_shape))[0]
+            score = self.model.score(self._samples[order].reshape(1, *self.model.input_shape))[0]
             is_anomaly = bool(score > self.threshold)  # as `is_anomaly` of a model compares, in float32
             self._above.append(is_anomaly)
             self._alarm = sum(self._above) >= self.k or (self.latched and self._alarm)
@@ -261,13 +263,9 @@ def _threshold(model, threshold):
     return checks.in_range("threshold", threshold, 0, math.inf)
 
 
-def _sampling_rate(model, given):
-    known = getattr(model, "sampling_rate", None)
+def _sampling_rate(contract, given):
     if given is None:
-        return known
+        return contract.sampling_rate
     given = checks.in_range("sampling_rate", given, 0, math.inf, exclusive=True)
-    if known is not None and not math.isclose(given, known, rel_tol=_SAME_RATE):
-        raise ConfigError(
-            f"The model was trained on signals of {known:g} Hz. Received a signal of {given:g} Hz: resample it."
-        )
+    contract.check_rate(given)
     return given

@@ -11,8 +11,18 @@ import numpy as np
 from zoo.core.errors import ConfigError
 from zoo.layers.preprocessing.base import Preprocessing
 from zoo.layers.preprocessing.scaling import PerWindowStandardize, Rescale, Standardize
+from zoo.layers.preprocessing.spectra import LogMel, Spectrogram
 
-__all__ = ["PerWindowStandardize", "Preprocessing", "Rescale", "Standardize", "fit", "get"]
+__all__ = [
+    "LogMel",
+    "PerWindowStandardize",
+    "Preprocessing",
+    "Rescale",
+    "Spectrogram",
+    "Standardize",
+    "fit",
+    "get",
+]
 
 _BATCH = 256
 

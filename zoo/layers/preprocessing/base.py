@@ -67,7 +67,7 @@ class Preprocessing(Configurable, keras.layers.Layer):
 
     def check_definition(self) -> None:
         """Raise `ConfigError` unless the class says what it does."""
-        if type(self).call is keras.layers.Layer.call:
+        if type(self).call is Preprocessing.call:
             raise ConfigError(f"Preprocessing {type(self).__name__!r} must implement call(self, x).")
 
     def build(self, input_shape: tuple) -> None:
