@@ -101,11 +101,14 @@ class EvaluationContext:
 
 def model_meets(model, requirement):
     """Whether a model meets one of the requirements `zoo.evaluation.metrics.OF_THE_MODEL`."""
+    is_image = len(model.target_shape) == 3 and not model.preprocessing
     return {
         "corruption": bool(model.corruption),
         "sparsity": bool(model.sparsity),
         "unit range": model.unit_range,
-        "images": len(model.input_shape) == 3,
+        "images": is_image,
+        "unit values": is_image or model.unit_range,
+        "signals": not (is_image or model.unit_range),
     }[requirement]
 
 
