@@ -206,7 +206,7 @@ def test_more_images_than_memory_holds(tmp_path, monkeypatch):
     monkeypatch.setattr("zoo.data.stream._SMALL_BYTES", 100)
     monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 5 * 4800 - 1}))
     with pytest.raises(
-        DataError, match="'photos' do not fit into memory: they take 24,000 bytes, 23,999 are free. Pass"
+        DataError, match="'photos' do not fit into memory: they take 24,000 bytes, 23,999 are free. Pass stream"
     ):
         zoo.data.load(tmp_path / "photos")
     monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 5 * 4800}))

@@ -126,7 +126,7 @@ class TestFit:
 
     def test_a_classifier_needs_labels(self, pair):
         classifier = zoo.classifier(_model().encoder, 10)
-        with pytest.raises(DataError, match="images without labels: pass a Source"):
+        with pytest.raises(DataError, match="samples without labels: pass a Source"):
             classifier.fit(pair[0])
 
     def test_wrong_shape(self, folder):

@@ -40,8 +40,8 @@ def evaluate(
     detection              auroc, average_precision, partial_auroc (false-positive rates up to 0.1), f1_at_threshold:
                            of the anomaly score, normal classes against all others; as their baselines pca_*,
                            isolation_forest_* and nearest_neighbours_*, fitted on normal training samples
-    denoising              psnr_corrupted_* and psnr_denoised_* for * = low, medium, high: 0.5, 1 and 1.5 times the
-                           corruption of the training
+    denoising              psnr_corrupted_* and psnr_denoised_*, of signals snr_*, for * = low, medium, high: 0.5, 1
+                           and 1.5 times the corruption of the training
     sparsity               active_units (L0), dead_fraction, activation_frequency_median, activation_frequency_max
     =====================  ============================================================================================
 

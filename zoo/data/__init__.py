@@ -1,16 +1,25 @@
-"""Where samples come from: the embedded digits, TensorFlow Datasets, a folder of images, arrays.
+"""Where samples come from: datasets by name, folders of images, tables, sound, arrays, windows of long recordings.
 
 >>> zoo.data.load("digits")                              # embedded, needs no network
 >>> zoo.data.load("mnist", "test")                       # TensorFlow Datasets, by name
 >>> zoo.data.load("photos/", "train", shape=(64, 64, 3)) # folder photos/train/<class>/*.jpg
 >>> zoo.data.load("photos.zip")                          # the same folders in a zip archive
 >>> zoo.data.load("samples.npy")                         # or .npz, or an array
+>>> zoo.data.load("ecg5000")                             # signals and tables, by name: see zoo.data.DATASETS
+>>> zoo.data.load("mitbih_beats:normal")                 # of these, the normal samples alone, or the ":anomalous"
+>>> zoo.data.load("measurements.csv")                    # or .parquet: a table, each row of which is a sample
+>>> zoo.data.load("word.wav")                            # or .flac: one sample
+>>> zoo.data.windows("machine.wav", length=1024)         # of one long recording: .wav, .flac, .csv, .parquet, .npy
 
-A plain name is looked for in the directory that the variable ZOO_DATA_DIR names, as a folder or a zip archive, before
-TensorFlow Datasets is asked for it.
+A file is read as a *table* by `load`: rows are samples, which have no order. It is read as a *series* by `read_series`
+and `windows`: rows are moments in time, of which windows become the samples. Nothing is guessed from the content.
+
+A plain name is looked for in the directory that the variable ZOO_DATA_DIR names, as a folder, a zip archive or the file
+of a known dataset, before TensorFlow Datasets is asked for it.
 """
 
 import os
+import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -18,13 +27,31 @@ import numpy as np
 
 from zoo.core import reading
 from zoo.core.errors import DataError, unknown_name
+from zoo.data.datasets import DATASETS, Dataset, load_named, name_of
 from zoo.data.images import resize
+from zoo.data.series import Series
+from zoo.data.sound import SOUND_SUFFIXES, load_sound
 from zoo.data.source import Source, mixture
 from zoo.data.stream import Stream, open_stream, read
+from zoo.data.tables import TABLE_SUFFIXES, read_table
+from zoo.data.windows import read_series, windows
 
-__all__ = ["Source", "Stream", "load", "resize", "samples_like"]
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "Series",
+    "Source",
+    "Stream",
+    "load",
+    "read_series",
+    "read_table",
+    "resize",
+    "samples_like",
+    "windows",
+]
 
 _SPLITS = ("train", "test", "all")
+_PART = re.compile(r"([^/\\]+):(normal|anomalous)")  # of a dataset with labels
 _SHARE_OF_MEMORY = 0.25  # of what is free; larger datasets are streamed
 
 
@@ -39,11 +66,13 @@ def load(
     """Load one split of a dataset.
 
     Args:
-        dataset: "digits"; the name of a TFDS image dataset such as "mnist"; a directory ``split/class/*.jpg|png``; a
-            zip archive of such a directory; a .npy or .npz file; the name of a directory or archive in ZOO_DATA_DIR; an
-            array (samples, ...) or what NumPy makes one of, such as a list or a pandas DataFrame of numbers; or a
-            `Source` or `Stream`. Several names joined by "+", such as "mnist+fashion_mnist", are mixed in memory:
-            images brought to `shape`, labels left out.
+        dataset: "digits"; a name in `DATASETS`; the name of a TFDS image dataset such as "mnist"; a directory
+            ``split/class/*.jpg|png``; a zip archive of such a directory; a .npy or .npz file; a .csv, .tsv or .parquet
+            file whose rows are samples, see `read_table`; a .wav or .flac file, which is one sample (time, channels);
+            the name of a directory or archive in ZOO_DATA_DIR; an array (samples, ...) or what NumPy makes one of, such
+            as a list or a pandas DataFrame of numbers; or a `Source` or `Stream`. Of a name with ":normal" or
+            ":anomalous" it is the samples of the normal class, or all others. Several names joined by "+", such as
+            "mnist+fashion_mnist", are mixed in memory: images brought to `shape`, labels left out.
         split: "train", "test" or "all". Of arrays and of files without splits it is the whole for each of them.
         shape: bring images to this (height, width, channels); None keeps their own.
         stream: True to read the images of a folder, an archive or a TFDS dataset as they are needed; False to read them
@@ -57,8 +86,8 @@ def load(
 
     Raises:
         UnknownNameError: an unknown split or dataset; the nearest names are listed.
-        DataNotFoundError: nothing at this path, a folder without images, or a dataset that is neither prepared nor
-            downloadable; the message says how to get it.
+        DataNotFoundError: nothing at this path, a folder without images, or a dataset that is neither in ZOO_DATA_DIR
+            nor prepared nor downloadable; the message says how to get it.
         DataError: arrays that are empty or not numeric, labels that are not one class per sample; images that cannot be
             read, that have more than 2**26 pixels, 2**16 pixels on a side or 2**27 bytes, or that differ in size while
             `shape` is None; files that are damaged or made to harm, folders that may not be read, and more than fits
@@ -69,6 +98,9 @@ def load(
     if isinstance(dataset, str) and "+" in dataset and not reading.kind(dataset):
         sources = [load(name, split, shape=shape, follow_links=follow_links) for name in dataset.split("+")]
         return mixture(sources, dataset)
+    if isinstance(dataset, str) and (part := _PART.fullmatch(dataset)) and not reading.kind(dataset):
+        source = load(part[1], split, shape=shape, follow_links=follow_links)
+        return source.normals(part[2] == "normal")
     source = _load(dataset, split, shape, stream, follow_links)
     return source if shape is None else source.resized(shape)
 
@@ -85,10 +117,19 @@ def _load(dataset, split, shape, stream, follow_links):
 
         return load_digits(split)
     path = _in_data_directory(str(dataset)) or reading.expanded(dataset)
-    if path.suffix.lower() in (".npy", ".npz"):
+    suffix = path.suffix.lower()
+    if suffix in (".npy", ".npz"):
         from zoo.data.arrays import load_file
 
         return load_file(path, split)
+    if suffix in TABLE_SUFFIXES:
+        return read_table(path)
+    if suffix in SOUND_SUFFIXES:
+        return load_sound(path)
+    if (name := name_of(dataset)) and not reading.kind(path):
+        return load_named(name, split)
+    if dataset == "nab":
+        raise DataError("The Numenta Anomaly Benchmark holds series: use zoo.data.read_series('nab/nyc_taxi').")
     stored, about = _open_images(dataset, path, split, follow_links)
     if stream is True or (stream == "auto" and _is_large(len(stored), shape or stored.shape)):
         return open_stream(stored, shape, **about)
@@ -104,8 +145,10 @@ def _open_images(dataset, path, split, follow_links):
     kind = reading.kind(path)
     if kind not in (None, "a folder"):
         raise DataError(
-            f"{str(path)!r} is not a dataset: expected a folder or zip archive of images, a .npy or a .npz file."
-            + f" Received {kind}." * (kind != "a file")
+            f"{str(path)!r} is not a dataset: expected a folder or zip archive of images, or a file with one of the"
+            f" endings {', '.join(('.npy', '.npz', *TABLE_SUFFIXES, *SOUND_SUFFIXES))}."
+            + f" Received {kind}."
+            * (kind != "a file")
         )
     if kind or not isinstance(dataset, str) or "/" in dataset or "\\" in dataset:
         from zoo.data.image_files import open_folder

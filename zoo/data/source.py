@@ -28,6 +28,8 @@ class Source:
         unit: of the values, such as "mV" or "g"; "" if they have none.
         scale: what an integer sample is multiplied with to be in `unit`: 1/255 for uint8 pixels, the default for uint8;
             1/32768 for 16-bit sound; None for plain numbers and for floats.
+        channels: names of the last axis of signals with several, in this order; () if they have none.
+        normal_class: label of the samples that are normal; None if no class is.
 
     Raises:
         DataError: no samples, samples that are not numbers, or labels that are not one class per sample; a sampling
@@ -48,6 +50,8 @@ class Source:
     sampling_rate: float | None = None
     unit: str = ""
     scale: float | None = None
+    channels: tuple[str, ...] = ()
+    normal_class: int | None = None
 
     def __post_init__(self):
         samples = np.asarray(self.samples)
@@ -55,6 +59,8 @@ class Source:
             raise DataError(
                 f"{self.name}: expected a numeric array (samples, ...), with at least one axis for the values of a"
                 f" sample. Received dtype {samples.dtype} and shape {samples.shape}."
+                + " One long recording becomes samples by zoo.data.windows."
+                * (samples.ndim == 1 < samples.size)
             )
         if samples.size == 0:
             raise DataError(f"Dataset {self.name!r} is empty: expected at least one sample. Received {samples.shape}.")
@@ -65,8 +71,8 @@ class Source:
                 f"Dataset {self.name!r} has a scale, which is of integer samples: leave it out. Received scale="
                 f"{scale!r} and samples of dtype {samples.dtype}."
             )
-        object.__setattr__(self, "scale", _positive("scale", scale))
-        object.__setattr__(self, "sampling_rate", _positive("sampling_rate", self.sampling_rate))
+        object.__setattr__(self, "scale", positive("scale", scale))
+        object.__setattr__(self, "sampling_rate", positive("sampling_rate", self.sampling_rate))
         if self.labels is not None:
             labels, names = class_numbers(self.labels, len(samples), f"Dataset {self.name!r}")
             object.__setattr__(self, "labels", labels)
@@ -107,6 +113,19 @@ class Source:
         """The samples from number `begin` up to `end`, as a Source that shares their memory."""
         return self.subset(slice(begin, end))
 
+    def normals(self, normal: bool = True) -> "Source":
+        """The samples of the normal class, or, with False, all others.
+
+        Raises:
+            DataError: no labels or no normal class is known, or there are no such samples.
+
+        Example:
+            >>> detector.fit_score(zoo.data.load("ecg5000").normals())
+        """
+        if self.labels is None or self.normal_class is None:
+            raise DataError(f"Of dataset {self.name!r} it is not known which samples are normal: select them by hand.")
+        return self.subset(np.flatnonzero((self.labels == self.normal_class) == normal))
+
     def resized(self, shape: Sequence[int]) -> "Source":
         """The samples brought to `shape` by `zoo.data.resize`; unchanged if they have it."""
         from zoo.data.images import resize
@@ -126,7 +145,8 @@ def in_unit(samples, scale):
     return values if scale is None else values * np.float32(scale)
 
 
-def _positive(name, value):
+def positive(name, value):
+    """`value` as a float, None as it is; `DataError` unless it is a positive number."""
     if value is None:
         return None
     is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)

@@ -3,14 +3,14 @@
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zoo.core.errors import DataError
 from zoo.core.terminal import progress
-from zoo.data.source import Source
+from zoo.data.source import PIXEL_SCALE, Source, in_unit
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -21,12 +21,13 @@ _SMALL_BYTES = 2**28  # which any machine has
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Stream:
-    """Images of one split of one dataset, decoded and resized while they are read.
+    """Samples of one split of one dataset, read as they are needed: images, windows of long recordings.
 
     Attributes:
-        stored: ImageFiles or TFDSImages: where the images come from.
-        shape: (height, width, channels) of every image.
-        name, split, version, class_names: as of a `Source`.
+        stored: where they come from: `ImageFiles`, `TFDSImages`, or `SeriesWindows`.
+        shape: of every sample, such as (height, width, channels).
+        name, split, version, class_names, sampling_rate, unit, scale, channels, normal_class: as of a `Source`.
+        check: function of a batch of values that raises DataError, for those that `value_batches` gives; None for none.
 
     Example:
         >>> stream = zoo.data.load("photos/", shape=(64, 64, 3), stream=True)
@@ -39,46 +40,80 @@ class Stream:
     split: str = "all"
     version: str = ""
     class_names: tuple[str, ...] = ()
+    sampling_rate: float | None = None
+    unit: str = ""
+    scale: float | None = None
+    channels: tuple[str, ...] = ()
+    normal_class: int | None = None
+    check: Callable[[np.ndarray], Any] | None = None
+
+    def __post_init__(self):
+        if self.scale is None and self.dtype == np.uint8:
+            object.__setattr__(self, "scale", PIXEL_SCALE)
 
     def __len__(self) -> int:
         return len(self.stored)
 
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the samples as they are stored."""
+        return np.dtype(getattr(self.stored, "dtype", "uint8"))
+
+    @property
+    def is_pixels(self) -> bool:
+        """Whether the samples are 8-bit pixels, whose values are in [0, 1]."""
+        return self.dtype == np.uint8 and self.scale == PIXEL_SCALE
+
     def resized(self, shape: Sequence[int]) -> "Stream":
-        """The stream with images brought to `shape`."""
+        """The stream with images brought to `shape`; unchanged if they have it."""
+        if self.shape != tuple(shape) and len(self.shape) != 3:
+            raise DataError(f"Only images can be resized. Received samples of shape {self.shape} and shape={shape}.")
         return dataclasses.replace(self, shape=tuple(shape))
 
     def batches(self, batch_size: int, seed: int | None = None, skip: int = 0) -> Iterator[np.ndarray]:
-        """Iterator of uint8 arrays (batch size, *shape), the last of which may be smaller; the next are read ahead.
+        """Iterator of arrays (batch size, *shape) of samples as they are stored, such as uint8 pixels.
+
+        The last batch may be smaller. Images are read ahead.
 
         Args:
-            batch_size: images per batch.
-            seed: shuffle, in an order that follows from the seed alone: files are permuted, a TFDS dataset goes through
-                a buffer of 64 MB. None keeps the order.
-            skip: images to leave out at the beginning.
+            batch_size: samples per batch.
+            seed: shuffle, in an order that follows from the seed alone: files and windows are permuted, a TFDS dataset
+                goes through a buffer of 64 MB. None keeps the order.
+            skip: samples to leave out at the beginning.
 
         Raises:
             DataError: a file that cannot be read.
         """
         examples = self.stored.examples(self.shape, seed, skip)
-        while batch := [image for image, _ in itertools.islice(examples, batch_size)]:
+        while batch := [sample for sample, _ in itertools.islice(examples, batch_size)]:
             yield np.stack(batch)
 
+    def value_batches(self, batch_size: int, seed: int | None = None, skip: int = 0) -> Iterator[np.ndarray]:
+        """`batches` as float32 in `unit`, as `Source.values` gives them."""
+        for batch in self.batches(batch_size, seed, skip):
+            values = in_unit(batch, self.scale)
+            if self.check is not None:
+                self.check(values)
+            yield values
+
     def dataset(self, seed: int | None = None) -> "tf.data.Dataset":
-        """`batches` as a tf.data.Dataset of single uint8 images."""
+        """`batches` as a tf.data.Dataset of single samples."""
         import tensorflow as tf
 
         blocks = tf.data.Dataset.from_generator(
-            lambda: self.batches(_BLOCK, seed), output_signature=tf.TensorSpec((None, *self.shape), tf.uint8)
+            lambda: self.batches(_BLOCK, seed), output_signature=tf.TensorSpec((None, *self.shape), self.dtype)
         )
         return blocks.unbatch().apply(tf.data.experimental.assert_cardinality(len(self)))
 
     def head(self, samples: int) -> Source:
         """The first `samples` of the stream, in memory, as a `Source`."""
-        about = {name: getattr(self, name) for name in ("name", "split", "version", "class_names")}
+        about = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        for name in ("stored", "shape", "check"):
+            del about[name]
         return read(self.stored.part(0, min(samples, len(self))), self.shape, **about)
 
     def part(self, begin: int, end: int) -> "Stream":
-        """The images from number `begin` up to `end`, as a Stream."""
+        """The samples from number `begin` up to `end`, as a Stream."""
         return dataclasses.replace(self, stored=self.stored.part(begin, end))
 
 
@@ -107,10 +142,10 @@ def read(stored, shape, **about):
     """
     _not_empty(stored, about)
     pixels, labels = None, []
-    with progress(len(stored), about["name"], "images") as advance:
+    with progress(len(stored), about["name"], "samples") as advance:
         for i, (image, label) in enumerate(stored.examples(shape)):
             if pixels is None:
-                pixels = _empty((len(stored), *image.shape), about["name"])
+                pixels = empty((len(stored), *image.shape), image.dtype, f"The samples of {about['name']!r}")
             if image.shape != pixels.shape[1:]:
                 raise DataError(
                     f"The images of {about['name']!r} differ in size or channels ({pixels.shape[1:]}, {image.shape},"
@@ -122,20 +157,25 @@ def read(stored, shape, **about):
     return Source(pixels, None if labels[0] is None else np.array(labels), **about)
 
 
-def _empty(shape, name):
-    size = math.prod(shape)
+def empty(shape, dtype, what):
+    """An array, if it fits into the free memory.
+
+    Raises:
+        DataError: it does not; the message begins with `what` does not fit.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     if size > _SMALL_BYTES:
         import psutil
 
         available = psutil.virtual_memory().available
         if size > available:
             raise DataError(
-                f"The images of {name!r} do not fit into memory: they take {size:,} bytes, {available:,} are free. Pass"
-                " a smaller shape=(height, width, channels), or stream=True with it."
+                f"{what} do not fit into memory: they take {size:,} bytes, {available:,} are free. Pass stream=True,"
+                " and for images a shape=(height, width, channels)."
             )
-    return np.empty(shape, "uint8")
+    return np.empty(shape, dtype)
 
 
 def _not_empty(stored, about):
     if not len(stored):
-        raise DataError(f"Dataset {about['name']!r} is empty: expected at least one image.")
+        raise DataError(f"Dataset {about['name']!r} is empty: expected at least one sample.")

@@ -8,6 +8,7 @@ import numpy as np
 
 from zoo.core.errors import DataError, DataNotFoundError, unknown_name
 from zoo.core.terminal import load_tensorflow
+from zoo.data.datasets import DATASETS
 from zoo.data.images import AHEAD_BYTES, check_channels, resize
 
 _BATCH = 64
@@ -108,7 +109,9 @@ def open_dataset(name, split):
         builder = tfds.builder(name)
         features = builder.info.features
     except (tfds.core.DatasetNotFoundError, ValueError):  # ValueError: not a name at all, such as one with hyphens
-        raise unknown_name("dataset", name, ["digits", *tfds.list_builders(with_community_datasets=False)]) from None
+        raise unknown_name(
+            "dataset", name, ["digits", *DATASETS, *tfds.list_builders(with_community_datasets=False)]
+        ) from None
     except Exception as error:  # of many kinds for damaged files
         raise DataError(f"Dataset {name!r} is damaged ({type(error).__name__}): prepare or copy it again.") from error
     if "image" not in features or len(features["image"].shape) != 3:
@@ -124,9 +127,14 @@ def open_dataset(name, split):
     return images, {"name": name, "split": split, "version": version, "class_names": class_names}
 
 
+def download_root(builder):
+    """The directory that holds the folders of all prepared datasets."""
+    return pathlib.Path(str(builder.data_dir).removesuffix(builder.info.full_name))
+
+
 def _prepare(builder, name):
     """Download and prepare the dataset unless that is done; say how to get it if it cannot be."""
-    root = pathlib.Path(str(builder.data_dir).removesuffix(builder.info.full_name))
+    root = download_root(builder)
     try:
         # MNIST and Fashion-MNIST name their archives alike: in a shared download folder one becomes the other.
         builder.download_and_prepare(download_dir=str(root / "downloads" / name))

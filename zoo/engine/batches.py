@@ -40,7 +40,7 @@ class KeepsFailure:
 
 
 class StreamBatches(KeepsFailure):
-    """The images of a `zoo.data.Stream` as float32 batches (x,), for Keras' own loop; see `Batches`."""
+    """The samples of a `zoo.data.Stream` as float32 batches (x,), for Keras' own loop; see `Batches`."""
 
     def __init__(self, stream, batch_size):
         import tensorflow as tf
@@ -54,8 +54,8 @@ class StreamBatches(KeepsFailure):
 
     def __iter__(self):
         with self.keeping():
-            for pixels in self.stream.batches(self.batch_size):
-                yield (inputs.scaled(pixels),)
+            for values in self.stream.value_batches(self.batch_size):
+                yield (values,)
 
 
 class Batches(KeepsFailure):

@@ -130,7 +130,7 @@ def take(
                 raise DataError(f"x is endless: pass {remedy}, such as dataset.take(100).")
             return Samples(batches, count=batches.count)
         if isinstance(x, Stream):
-            return _stream(x, y, sample_weight, contract, labels)
+            return _stream(x, y, sample_weight, contract, target, labels)
         pixels, given = False, True
         if isinstance(x, dict):
             x, label, weight = unpack(x, contract)
@@ -177,8 +177,8 @@ def blocks(contract, x, y=None, sample_weight=None, *, target=True, labels="requ
     """
     samples = take(contract, x, y, sample_weight, target=target, labels=labels, steps_name=None, name=name)
     if isinstance(samples.x, Stream):
-        for pixels in samples.x.batches(size):
-            yield scaled(pixels), None, None
+        for values in samples.x.value_batches(size):
+            yield values, None, None
     elif not samples.in_memory:
         yield from samples.x
     elif not samples.pixels:
@@ -230,15 +230,18 @@ def _is_batches(x):
     )
 
 
-def _stream(stream, y, sample_weight, contract, labels):
+def _stream(stream, y, sample_weight, contract, target, labels):
     if y is not None or sample_weight is not None:
         raise DataError("A stream is given alone: leave y and sample_weight out.")
     if contract.classes is not None and labels == "required":
         raise DataError(
-            "A stream gives images without labels: pass a Source (zoo.data.load(..., stream=False)), or a"
-            " tf.data.Dataset of (image, label)."
+            "A stream gives samples without labels: pass a Source (stream=False), or a tf.data.Dataset of"
+            " (sample, label)."
         )
     checks.check_shape((len(stream), *stream.shape), contract.shape)
     if contract.dtype == "uint8":
         raise DataError("A stream gives pixels divided by 255, and the model takes raw pixels: pass a Source.")
-    return Samples(stream, count=len(stream), pixels=True)
+    if not stream.is_pixels:  # which are always finite and in [0, 1]
+        options = {"target": target, "labels": "dropped"}
+        stream = dataclasses.replace(stream, check=lambda values: check(values, None, None, contract, **options))
+    return Samples(stream, count=len(stream), pixels=stream.is_pixels)

@@ -28,17 +28,19 @@ class StreamChunks(KeepsFailure):
         full, self._rest = divmod(len(stream), batch_size)
         self.steps = full + bool(self._rest)
         self.ends = chunk_ends(self.steps, length)
-        self.ranks = "stream", batch_size, self._rest
+        # 8-bit pixels are scaled by the program; what else there is comes as its values.
+        self._part, self._dtype = ("pixels", "uint8") if stream.is_pixels else ("x", "float32")
+        self.ranks = "stream", self._part, batch_size, self._rest
         self._sizes = sizes(batch_size, self._rest)
         number = tf.TensorSpec((), index_type())
         span = dict.fromkeys(["begin", "end", "first", *["last"][: self._rest]], number)
-        pixels = tf.TensorSpec((length * batch_size, math.prod(stream.shape)), "uint8")
+        samples = tf.TensorSpec((length * batch_size, math.prod(stream.shape)), self._dtype)
         chunks = tf.data.Dataset.from_generator(
             self._chunks,
             output_signature={
                 "span": span,
                 "sizes": {name: tf.TensorSpec(size.shape, size.dtype) for name, size in self._sizes.items()},
-                "data": {"pixels": pixels},
+                "data": {self._part: samples},
             },
         )
         self.dataset = chunks.prefetch(1)
@@ -69,18 +71,19 @@ class StreamChunks(KeepsFailure):
 
     def _epoch(self, epoch, done):
         seed = None if self._seed is None else int(np.random.default_rng((self._seed, epoch)).integers(2**31))
-        batches = self._stream.batches(self._batch_size, seed, done * self._batch_size)
+        read = self._stream.batches if self._part == "pixels" else self._stream.value_batches
+        batches = read(self._batch_size, seed, done * self._batch_size)
         for number, end in enumerate(self.ends):
             first = max(number * self._length, min(done, end))
             # Always of the same size, so that one program serves all chunks.
-            pixels = np.zeros((self._length * self._batch_size, math.prod(self._stream.shape)), "uint8")
+            samples = np.zeros((self._length * self._batch_size, math.prod(self._stream.shape)), self._dtype)
             taken = 0
             for _ in range(first, end):
                 batch = next(batches)
-                pixels[taken : taken + len(batch)] = batch.reshape(len(batch), -1)
+                samples[taken : taken + len(batch)] = batch.reshape(len(batch), -1)
                 taken += len(batch)
             span = {"begin": 0, "end": taken // self._batch_size, "first": first}
             if self._rest:
                 span["last"] = int(end == self.steps)
             span = {name: np.asarray(number, index_type()) for name, number in span.items()}
-            yield {"span": span, "sizes": self._sizes, "data": {"pixels": pixels}}
+            yield {"span": span, "sizes": self._sizes, "data": {self._part: samples}}

@@ -227,6 +227,7 @@ def _chunks(model, kind, samples, batch_size, length, *, shuffle=False):
         model.engine.chunks[kind] = ChunkState()
     state = model.engine.chunks[kind]
     if isinstance(samples.x, Stream):
-        length = max(1, min(length, int(_STREAMED_BYTES / (batch_size * math.prod(samples.x.shape)))))
+        size = math.prod(samples.x.shape) * (1 if samples.pixels else 4)
+        length = max(1, min(length, int(_STREAMED_BYTES / (batch_size * size))))
         return StreamChunks(state, samples.x, batch_size=batch_size, length=length, shuffle=shuffle)
     return ArrayChunks(state, samples, batch_size=batch_size, length=length, shuffle=shuffle, xla=model.jit_compile)

@@ -29,7 +29,7 @@ class EvaluationContext:
     def __init__(self, model, test, train=None, anomalies=None, normal=None, baselines=None):
         self.model = model
         self.test, self.train, self.anomalies = map(in_memory, (test, train, anomalies))
-        self.normal = _classes(getattr(self.test, "normal_class", None) if normal is None else normal)
+        self.normal = _classes(normal) or _classes(getattr(self.test, "normal_class", None))
         self.baselines = baselines or Baselines(self.train, self.test, model)
 
     def meets(self, requirement: str) -> bool:
@@ -101,11 +101,14 @@ class EvaluationContext:
 
 def model_meets(model, requirement):
     """Whether a model meets one of the requirements `zoo.evaluation.metrics.OF_THE_MODEL`."""
+    is_image = len(model.target_shape) == 3 and not model.preprocessing
     return {
         "corruption": bool(model.corruption),
         "sparsity": bool(model.sparsity),
         "unit range": model.unit_range,
-        "images": len(model.input_shape) == 3,
+        "images": is_image,
+        "unit values": is_image or model.unit_range,
+        "signals": not (is_image or model.unit_range),
     }[requirement]
 
 
@@ -117,4 +120,4 @@ def features(model, source):
 
 def _classes(normal):
     """A class, several, or None as a tuple."""
-    return (normal,) if isinstance(normal, (str, int, np.integer)) else tuple(normal or ())
+    return (normal,) if isinstance(normal, (str, int, np.integer)) else tuple(() if normal is None else normal)

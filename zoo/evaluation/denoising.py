@@ -3,23 +3,25 @@
 import keras
 
 from zoo.core.batches import forward
-from zoo.evaluation.reconstruction import peak_signal_to_noise_ratio
+from zoo.evaluation.reconstruction import peak_signal_to_noise_ratio, signal_to_noise_ratio
 
 LEVELS = {"low": 0.5, "medium": 1.0, "high": 1.5}
 _BATCH_SIZE = 500  # the random numbers of a corruption depend on it, and so do the numbers of the cards
 
 
 def gains(model, x):
-    """Peak signal-to-noise ratio in decibels of corrupted samples and of their reconstructions, against clean ones.
+    """Signal-to-noise ratio in decibels of corrupted samples and of their reconstructions, against clean ones.
 
+    "psnr" relates the noise to the range [0, 1], "snr" to the samples themselves.
     "medium" is the corruption of the training, "low" half and "high" one and a half times as strong. Arguments as
     `restore`.
     """
     results = {}
     for seed, (level, factor) in enumerate(LEVELS.items()):
         corrupted, denoised = restore(model, x, factor, seed)
-        results[f"psnr_corrupted_{level}"] = peak_signal_to_noise_ratio(x, corrupted)
-        results[f"psnr_denoised_{level}"] = peak_signal_to_noise_ratio(x, denoised)
+        for state, samples in (("corrupted", corrupted), ("denoised", denoised)):
+            results[f"psnr_{state}_{level}"] = peak_signal_to_noise_ratio(x, samples)
+            results[f"snr_{state}_{level}"] = signal_to_noise_ratio(x, samples)
     return results
 
 

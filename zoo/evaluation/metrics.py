@@ -65,6 +65,8 @@ REQUIREMENTS = {
     "sparsity": "a sparse autoencoder",
     "unit range": "a sigmoid output",
     "images": "images of shape (height, width, channels)",
+    "unit values": "images, or a sigmoid output",
+    "signals": "signals or tables, without a sigmoid output",
     "labels": "a dataset with labels",
     "train split": "a dataset with a train and a test split",
     "classes": "a train split with samples of at least two classes",
@@ -76,7 +78,14 @@ REQUIREMENTS = {
     "many normal samples": "a train split with at least 200 normal samples",
 }
 OF_THE_TRAIN_SPLIT = ("train split", "normal samples", "many normal samples", "threshold")  # what it is read for
-OF_THE_MODEL = ("corruption", "sparsity", "unit range", "images")  # known before any data is read
+OF_THE_MODEL = (
+    "corruption",
+    "sparsity",
+    "unit range",
+    "images",
+    "unit values",
+    "signals",
+)  # known before any data is read
 
 _LABELS = ("labels", "train split", "classes")
 _PCA = {"computed_by": "pca", "needs": ("train split", "few features"), "as_baseline": "PCA, as many components"}
@@ -104,16 +113,20 @@ def _share(title, *arguments, form="{:.4f}", **keywords):
     return Metric(title, form, "share", "higher", *arguments, **keywords)
 
 
-def _psnr(title, *arguments, **keywords):
+def _decibels(title, *arguments, **keywords):
     return Metric(f"{title}, dB", "{:.2f}", "dB", "higher", *arguments, **keywords)
 
 
 def _denoising(level, strength):
-    corrupted, common = f"psnr_corrupted_{level}", {"computed_by": "denoising", "needs": ("corruption",)}
-    return {
-        corrupted: _psnr(f"PSNR corrupted at {strength}", as_baseline="corrupted input", **common),
-        f"psnr_denoised_{level}": _psnr(f"PSNR denoised at {strength}", baselines=(corrupted,), **common),
-    }
+    found = {}
+    for name, kind in (("psnr", "unit values"), ("snr", "signals")):
+        corrupted, common = f"{name}_corrupted_{level}", {"computed_by": "denoising", "needs": ("corruption", kind)}
+        title = name.upper()
+        found[corrupted] = _decibels(f"{title} corrupted at {strength}", as_baseline="corrupted input", **common)
+        found[f"{name}_denoised_{level}"] = _decibels(
+            f"{title} denoised at {strength}", baselines=(corrupted,), **common
+        )
+    return found
 
 
 def _sparsity(title, form, kind):
@@ -139,11 +152,11 @@ def _detection():
 METRICS = {
     "mse": _error("Mean squared error", "{:.5f}", "reconstruction", (), ("pca_mse",), column="MSE", digits=4),
     "bce": _error("Binary cross-entropy", "{:.4f}", "reconstruction", ("unit range",)),
-    "psnr": _psnr("Peak signal-to-noise ratio", "reconstruction", (), ("pca_psnr",)),
+    "psnr": _decibels("Peak signal-to-noise ratio", "reconstruction", ("unit values",), ("pca_psnr",)),
     "ssim": _share("Structural similarity", "reconstruction", ("images",)),
     "explained_variance": _share("Explained variance", "reconstruction", (), ("pca_explained_variance",)),
     "pca_mse": _error("Mean squared error of PCA", "{:.5f}", column="PCA", digits=4, **_PCA),
-    "pca_psnr": _psnr("Peak signal-to-noise ratio of PCA", **_PCA),
+    "pca_psnr": _decibels("Peak signal-to-noise ratio of PCA", **{**_PCA, "needs": (*_PCA["needs"], "unit values")}),
     "pca_explained_variance": _share("Explained variance of PCA", **_PCA),
     "knn_accuracy": _share(
         "kNN accuracy on the latent features (k = 7)", "neighbours", _LABELS, ("pixels_knn_accuracy",), column="kNN-7"

@@ -1,0 +1,410 @@
+"""Windows of long recordings as samples, and reading such recordings."""
+
+import dataclasses
+import os
+import warnings
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from zoo.core import arrays_file, checks, reading
+from zoo.core.errors import ConfigError, DataError, DataNotFoundError
+from zoo.data.series import Series
+from zoo.data.sound import SOUND_SUFFIXES, Sound
+from zoo.data.source import Source, class_numbers
+from zoo.data.stream import Stream, empty
+from zoo.data.tables import TABLE_SUFFIXES, read_columns
+
+_BLOCK = 2**20  # moments that are looked at in one call
+_GAP = 1.5  # of the usual step of time: where a moment is missing
+_SAME_RATE = 0.01  # relative difference of a stated sampling rate from that of a column of time
+_CLASSES = ("normal", "anomalous")
+
+
+def read_series(
+    path: str | os.PathLike,
+    *,
+    sampling_rate: float | None = None,
+    unit: str = "",
+    scale: float | None = None,
+    channels: Sequence[str] | None = None,
+    labels: str | None = None,
+    time: str | Literal[False] | None = None,
+    header: bool | None = None,
+    stream: bool = False,
+) -> Series:
+    """A recording from a file whose rows are moments in time.
+
+    Args:
+        path: .wav or .flac; .csv, .tsv or .parquet, a column of which is a channel, see `read_table`; .npy with an
+            array (time,) or (time, channels); .npz with such an array, "values" if there are several, and, if there
+            are, "sampling_rate", "unit", "scale", "channels" and "labels"; or "nab/" and the name of a series of the
+            Numenta Anomaly Benchmark, such as "nab/nyc_taxi", from nab_v1.1.zip in ZOO_DATA_DIR.
+        sampling_rate: in Hz. Files that know theirs are compared with it.
+        unit, scale: as of a `Source`, unless the file says it.
+        channels: names of the columns to take, in this order.
+        labels: name of the column of labels, 0 for what is normal; by default "label", "class" or "anomaly".
+        time: name of the column of time, in seconds (or as its name says: "time_ms") or as 2026-11-25 12:00:00; by
+            default "time", "timestamp", "date" or "t" if there is one; without a header a first column that grows
+            evenly. The sampling rate and the gaps follow from it. False leaves it out and counts the rows alone.
+        header: whether the first line of a CSV file holds names; None looks at it.
+        stream: leave the values of a sound file where they are and read windows of it as they are needed.
+
+    Returns:
+        Series.
+
+    Raises:
+        DataNotFoundError: no such file.
+        DataError: a file that cannot be read, see `read_table`; times that go back or are not even; another sampling
+            rate than the stated.
+
+    Example:
+        >>> series = zoo.data.read_series("pump.csv", unit="g")
+        >>> series.sampling_rate, series.channels
+        (100.0, ('x', 'y', 'z'))
+    """
+    text, path = str(path), reading.expanded(path)
+    options = {"columns": channels, "labels": labels, "time": time or None, "header": header}
+    suffix = path.suffix.lower()
+    if text.startswith("nab/") and not reading.kind(path):
+        from zoo.data.nab import read_nab
+
+        return read_nab(text.removeprefix("nab/"))
+    if suffix in SOUND_SUFFIXES:
+        sound = Sound(path)
+        values, about = sound if stream else sound[:], {"sampling_rate": sound.sampling_rate, "scale": sound.scale}
+    elif suffix in TABLE_SUFFIXES:
+        values, about = of_columns(read_columns(path, series=True, **options), path, even=time is not False)
+    elif suffix in (".npy", ".npz"):
+        values, about = _of_arrays(path)
+    else:
+        endings = ", ".join((*SOUND_SUFFIXES, *TABLE_SUFFIXES, ".npy", ".npz"))
+        raise (DataError if reading.kind(path) else DataNotFoundError)(
+            f"No recording at {str(path)!r}: expected a file with one of the endings {endings}."
+        )
+    own = about.get("sampling_rate")
+    if own and sampling_rate and abs(own - sampling_rate) > _SAME_RATE * sampling_rate:
+        raise DataError(
+            f"{str(path)!r} has another sampling rate: expected {sampling_rate:g} Hz. Received {own:g} Hz: resample it."
+        )
+    stated = {"sampling_rate": sampling_rate, "unit": unit or None, "scale": scale, "name": path.name}
+    return Series(values, **{**about, **{key: value for key, value in stated.items() if value is not None}})
+
+
+def windows(
+    series: Any,
+    length: int,
+    hop: int | None = None,
+    *,
+    channels: Sequence[str | int] | None = None,
+    labels: Any = None,
+    gaps: Literal["error", "skip"] = "error",
+    flat: bool = False,
+    stream: bool = False,
+) -> Source | Stream:
+    """Windows of one or several recordings, as samples (length, channels).
+
+    In memory, the windows of one recording are a view of it, whatever their overlap. Training copies what it is given:
+    of windows that overlap more than memory holds, take a stream.
+
+    Args:
+        series: `Series`; array (time,) or (time, channels); path of a file as for `read_series`, or of a folder of .wav
+            and .flac files; or a list of these, of one sampling rate and unit.
+        length: moments in a window.
+        hop: moments from the beginning of a window to that of the next; by default `length`, so that they do not
+            overlap. What is left at the end of a recording is left out.
+        channels: names or numbers of the channels, in the order in which the model takes them; None takes all.
+        labels: int array (time,), or a list of these, 0 for what is normal; by default those of the series. A window is
+            anomalous if any of its moments is.
+        gaps: what to do about windows with missing or infinite values, or across a gap in time: "error", or "skip".
+        flat: samples (length,) of one channel.
+        stream: read or copy windows as they are needed, sound files from the disk.
+
+    Returns:
+        Source, or Stream. Labels are 0, normal, and 1, anomalous; None if there are none.
+
+    Raises:
+        ConfigError: a length or hop that is not at least 1.
+        DataError: too short a recording, a channel that is not there, recordings that differ in what they are, missing
+            values and gaps (the first is named by its index and time). Of a sound file that is streamed these are found
+            when a window is read.
+
+    Example:
+        >>> source = zoo.data.windows("pump.csv", length=256, hop=64, channels=("z", "x"))
+        >>> source.shape, source.sampling_rate
+        ((256, 2), 100.0)
+    """
+    length = checks.positive_integer("length", length)
+    hop = length if hop is None else checks.positive_integer("hop", hop)
+    if gaps not in ("error", "skip"):
+        raise ConfigError(f"gaps must be 'error' or 'skip'. Received: gaps={gaps!r}.")
+    parts = _recordings(series, stream)
+    if labels is not None:
+        labels = labels if isinstance(series, (list, tuple)) and len(parts) > 1 else [labels]
+        if len(labels) != len(parts):
+            raise DataError(f"Expected labels of {len(parts)} recordings. Received of {len(labels)}.")
+        parts = [dataclasses.replace(part, labels=own) for part, own in zip(parts, labels, strict=True)]
+    parts = [_selected(part, channels) for part in parts]
+    first = parts[0]
+    _check_alike(parts)
+    if flat and first.values.shape[1] != 1:
+        raise DataError(f"flat needs a single channel: pass channels=[...]. {first.name} has {first.values.shape[1]}.")
+    _warn_of_constants(parts)
+    starts = [_starts(part, length, hop, gaps) for part in parts]
+    if not any(map(len, starts)):
+        raise DataError(f"{first.name}: every window holds missing values or a gap.")
+    stored = SeriesWindows(
+        tuple(part.values for part in parts),
+        np.repeat(np.arange(len(parts)), list(map(len, starts))),
+        np.concatenate(starts),
+        length,
+        _labels(parts, starts, length),
+        flat,
+    )
+    about = {
+        "name": first.name if len(parts) == 1 else f"{len(parts)} recordings",
+        "sampling_rate": first.sampling_rate,
+        "unit": first.unit,
+        "scale": first.scale,
+        "channels": first.channels,
+    }
+    if stored.labels is not None:
+        about |= {"class_names": _CLASSES, "normal_class": 0}
+    if stream:
+        return Stream(stored, stored.shape, **about)
+    return Source(stored.all(hop), stored.labels, **about)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SeriesWindows:
+    """Windows of recordings, with the interface of `ImageFiles`.
+
+    Attributes:
+        values: arrays (time, channels), or `Sound`, one for each recording.
+        recordings: int array (windows,): which recording each window is of.
+        starts: int array (windows,): the first moment of each.
+        length: moments in a window.
+        labels: int64 array (windows,), or None.
+        flat: whether the axis of the only channel is left out.
+    """
+
+    values: tuple
+    recordings: np.ndarray
+    starts: np.ndarray
+    length: int
+    labels: np.ndarray | None = None
+    flat: bool = False
+
+    def __len__(self):
+        return len(self.starts)
+
+    @property
+    def dtype(self):
+        """Of the values as they are stored."""
+        return self.values[0].dtype
+
+    @property
+    def shape(self):
+        """Of a window."""
+        return (self.length,) if self.flat else (self.length, self.values[0].shape[1])
+
+    def part(self, begin, end):
+        """The windows from number `begin` up to `end`."""
+        changed = {"recordings": self.recordings[begin:end], "starts": self.starts[begin:end]}
+        if self.labels is not None:
+            changed["labels"] = self.labels[begin:end]
+        return dataclasses.replace(self, **changed)
+
+    def examples(self, shape=None, seed=None, skip=0):
+        """Iterator of (window, label or None), as `ImageFiles.examples`."""
+        order = np.arange(len(self)) if seed is None else np.random.default_rng(seed).permutation(len(self))
+        for number in order[skip:]:
+            yield self._window(number), None if self.labels is None else self.labels[number]
+
+    def all(self, hop):
+        """All windows as one array: a view where they are regular, which they are at this `hop`."""
+        (values, *others) = self.values
+        regular = not others and len(self) == len(range(0, len(values) - self.length + 1, hop))
+        if regular and isinstance(values, np.ndarray):
+            view = np.lib.stride_tricks.sliding_window_view(values, self.length, axis=0)[::hop]
+            return view[:, 0] if self.flat else np.moveaxis(view, 1, -1)
+        array = empty((len(self), *self.shape), self.dtype, "These windows")
+        for number in range(len(self)):
+            array[number] = self._window(number)
+        return array
+
+    def _window(self, number):
+        begin = self.starts[number]
+        window = self.values[self.recordings[number]][begin : begin + self.length]
+        return window[:, 0] if self.flat else window
+
+
+class _Selected:
+    """Some channels of what is read as it is needed."""
+
+    def __init__(self, values, columns):
+        self._values, self._columns, self.dtype = values, columns, values.dtype
+        self.shape = (values.shape[0], len(columns))
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, moments):
+        return self._values[moments][:, self._columns]
+
+
+def of_columns(columns, where, even=True):
+    """(values, attributes of a `Series`) of the `Columns` of a file; `even` says whether its times are looked at."""
+    about = {"channels": columns.names}
+    if columns.labels is not None:
+        numbers, names = class_numbers(columns.labels, len(columns.values), str(where))
+        if names:
+            raise DataError(
+                f"{str(where)!r} has labels that are text: expected 0 for normal moments. Received {list(names)[:5]}."
+            )
+        about["labels"] = numbers
+    if columns.times is not None and even and len(columns.times) > 1:
+        about |= _from_times(columns.times, where)
+    return columns.values, about
+
+
+def _from_times(times, where):
+    steps = np.diff(times)
+    usual = float(np.median(steps))
+    for wrong, what in ((steps <= 0, "goes back or stands still"), (steps < usual / 2, "is not even")):
+        if wrong.any():
+            row = int(wrong.argmax()) + 1
+            raise DataError(
+                f"{str(where)!r}: time {what} at row {row} (counted from 0): {times[row - 1]:g} s is followed by"
+                f" {times[row]:g} s. Sort and resample the rows, or pass time=False to take them as even."
+            )
+    gap = steps > _GAP * usual
+    return {"sampling_rate": 1 / float(steps[~gap].mean()), "breaks": tuple(np.flatnonzero(gap) + 1)}
+
+
+def _of_arrays(path):
+    from zoo.data.arrays import facts
+
+    with reading.opened(path) as file:
+        is_archive = file.read(2) == b"PK"
+    if not is_archive and path.suffix.lower() != ".npz":
+        return arrays_file.read_array(path), {}
+    with arrays_file.opened(path) as content:
+        about = facts(content, path)
+        if "labels" in content:
+            about["labels"] = content["labels"]
+        if "channels" in content:
+            about["channels"] = tuple(content["channels"].ravel().tolist())
+        keys = [key for key in content if key not in about]
+        if "values" not in keys and len(keys) != 1:
+            raise DataError(f"{str(path)!r} has no array 'values', the recording. Received keys {keys[:20]}.")
+        return content["values" if "values" in keys else keys[0]], about
+
+
+def _recordings(given, stream):
+    if isinstance(given, Series):
+        return [given]
+    if isinstance(given, (str, os.PathLike)):
+        path = reading.expanded(given)
+        if reading.kind(path) != "a folder":
+            return [read_series(given, stream=stream)]
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in SOUND_SUFFIXES)
+        if not files:
+            raise DataNotFoundError(f"No recordings in {str(path)!r}: expected .wav or .flac files.")
+        return [read_series(file, stream=stream) for file in files]
+    if isinstance(given, (list, tuple)) and given and isinstance(given[0], (Series, np.ndarray, str, os.PathLike)):
+        return [part for one in given for part in _recordings(one, stream)]
+    try:
+        return [Series(np.asarray(given), name="array")]
+    except (TypeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"Expected a recording: an array (time, channels), a Series or a path ({error}).") from error
+
+
+def _selected(part, channels):
+    columns = part.columns(channels)
+    if columns is None or columns == list(range(part.values.shape[1])):
+        return part
+    values = part.values[:, columns] if part.in_memory else _Selected(part.values, columns)
+    names = tuple(part.channels[column] for column in columns) if part.channels else ()
+    return dataclasses.replace(part, values=values, channels=names)
+
+
+def _check_alike(parts):
+    facts = {what: {getattr(part, what) for part in parts} for what in ("sampling_rate", "unit", "scale", "channels")}
+    facts["dtype"] = {part.values.dtype for part in parts}
+    facts["number of channels"] = {part.values.shape[1] for part in parts}
+    for what, found in facts.items():
+        if len(found) > 1:
+            raise DataError(
+                f"The recordings differ in {what}: bring them to one first. Received {sorted(map(str, found))}."
+            )
+
+
+def _warn_of_constants(parts):
+    for part in parts:
+        if not part.in_memory or len(part) < 2:
+            continue
+        for column in np.flatnonzero((part.values == part.values[0]).all(axis=0)):
+            channel = repr(part.channels[column]) if part.channels else column
+            warnings.warn(
+                f"{part.name}: channel {channel} is constant ({part.values[0, column]:g} in all {len(part):,} moments):"
+                " nothing can be learned from it. Leave it out by channels=[...] of the others.",
+                stacklevel=3,
+            )
+
+
+def _starts(part, length, hop, gaps):
+    """The first moments of a recording's windows."""
+    if len(part) < length:
+        seconds = [f" ({n / part.sampling_rate:.6g} s)" if part.sampling_rate else "" for n in (length, len(part))]
+        raise DataError(
+            f"{part.name} is too short: a window takes {length:,} moments{seconds[0]}. Received"
+            f" {len(part):,}{seconds[1]}."
+        )
+    starts = np.arange(0, len(part) - length + 1, hop)
+    breaks, whole = np.asarray(part.breaks, "int64"), np.ones(len(starts), bool)
+    # A break is inside of a window unless it is at its beginning.
+    across = np.searchsorted(breaks, starts + length, "left") > np.searchsorted(breaks, starts, "right")
+    bad = _missing(part)
+    if bad is not None:
+        counts = np.concatenate([[0], np.cumsum(bad)])
+        whole &= counts[starts + length] == counts[starts]
+    if gaps == "skip":
+        return starts[whole & ~across]
+    remedy = "or pass gaps='skip' to leave out the windows that hold any."
+    if not whole.all():
+        moment = int(starts[~whole][0] + bad[starts[~whole][0] :].argmax())
+        column = int((~np.isfinite(part.values[moment])).argmax())
+        channel = repr(part.channels[column]) if part.channels else column
+        raise DataError(
+            f"{part.name} has missing or infinite values in {int(bad.sum()):,} moments, first at"
+            f" {part.moment(moment)}, channel {channel}. Fill them, {remedy}"
+        )
+    if across.any():
+        start = starts[across][0]
+        begin = int(breaks[np.searchsorted(breaks, start, "right")])
+        raise DataError(
+            f"{part.name} has {len(breaks):,} gaps in time, the first that a window would cross before"
+            f" {part.moment(begin)}. Pass its parts one by one, {remedy}"
+        )
+    return starts
+
+
+def _missing(part):
+    """bool array (time,): where a value of any channel is not finite; None if there is no such, or it is not known."""
+    if not part.in_memory or part.values.dtype.kind != "f":
+        return None
+    blocks = range(0, len(part), _BLOCK)
+    bad = np.concatenate([~np.isfinite(part.values[begin : begin + _BLOCK]).all(axis=1) for begin in blocks])
+    return bad if bad.any() else None
+
+
+def _labels(parts, starts, length):
+    """1 for each window with a label that is not 0; None unless all recordings have labels."""
+    if any(part.labels is None for part in parts):
+        return None
+    counts = [np.concatenate([[0], np.cumsum(part.labels != 0)]) for part in parts]
+    return np.concatenate([c[s + length] > c[s] for c, s in zip(counts, starts, strict=True)]).astype("int64")
