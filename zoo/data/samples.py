@@ -6,6 +6,7 @@ from zoo.core import reading
 from zoo.core.errors import DataError
 from zoo.data.image_files import all_images, image_file
 from zoo.data.images import SUFFIXES
+from zoo.data.source import of_one_channel
 from zoo.data.source import PIXEL_SCALE, in_unit
 
 
@@ -42,7 +43,8 @@ class Samples:
             from zoo.data import load
 
             shape = self._shape if len(self._shape) == 3 else None
-            self._source = load(data, split or "test", shape=shape, follow_links=follow_links)
+            source = load(data, split or "test", shape=shape, follow_links=follow_links)
+            self._source = of_one_channel(source, self._shape)
             self.title = f"{self._source.name} ({self._source.split})"
         if self._files and (len(shape) != 3 or shape[-1] not in (1, 3)):
             raise DataError(

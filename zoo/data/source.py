@@ -137,6 +137,14 @@ class Source:
         return dataclasses.replace(self, samples=resize(self.values(), shape), scale=None)
 
 
+def of_one_channel(source, shape):
+    """A `Source` of signals of one channel as a model takes them: (length,) or (length, 1); any other as it is."""
+    shape = tuple(shape)
+    if shape == (*source.shape, 1) or source.shape == (*shape, 1):
+        return dataclasses.replace(source, samples=source.samples.reshape(len(source), *shape))
+    return source
+
+
 def in_unit(samples, scale):
     """An array of samples as float32 in their unit; `scale` as of a `Source`."""
     if scale == PIXEL_SCALE:  # divided, since a product with the rounded scale differs in the last bit

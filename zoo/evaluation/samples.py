@@ -4,12 +4,13 @@ import numpy as np
 
 from zoo import data
 from zoo.core.errors import DataError, unknown_name
+from zoo.data.source import of_one_channel
 
 _SAMPLES_OF_A_STREAM = 60_000
 
 
 def load_for(model, dataset, split="test", *, stream=False):
-    """A split of a dataset with images in the size that a model takes.
+    """A split of a dataset, with images in the size that a model takes, signals of one channel in its shape.
 
     Args:
         model: whatever has the `input_shape` of one sample.
@@ -18,8 +19,9 @@ def load_for(model, dataset, split="test", *, stream=False):
     Returns:
         Source or Stream.
     """
-    shape = model.input_shape if len(model.input_shape) == 3 else None
-    return data.load(dataset, split, shape=shape, stream=stream)
+    shape = tuple(model.input_shape)
+    found = data.load(dataset, split, shape=shape if len(shape) == 3 else None, stream=stream)
+    return of_one_channel(found, shape) if len(shape) < 3 and isinstance(found, data.Source) else found
 
 
 def of_classes(source, classes):
