@@ -43,6 +43,7 @@ def test_a_file_is_one_sample(tmp_path, name, options, dtype):
 
 def test_eight_bits(tmp_path):
     source = zoo.data.load(_write(tmp_path / "x.wav", np.array([0.5, -1.0, 0.0]), subtype="PCM_U8"))
+    assert source.samples.dtype == np.int16
     np.testing.assert_allclose(source.values()[0, :, 0], [0.5, -1, 0])
 
 
@@ -93,6 +94,17 @@ def test_a_header_that_says_more_than_memory_holds(tmp_path, monkeypatch):
     path.write_bytes(content)
     with pytest.raises(DataError, match="x.flac' do not fit into memory: they take 274,877,906,940 bytes"):
         zoo.data.load(path)
+
+
+def test_a_header_that_says_more_than_there_is(tmp_path):
+    path = _write(tmp_path / "x.flac")
+    content = bytearray(path.read_bytes())
+    assert int.from_bytes(content[22:26], "big") == 3000
+    content[22:26] = (4000).to_bytes(4, "big")
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="x.flac'"):
+        zoo.data.load(path)
+    assert zoo.data.read_series(path, stream=True).values[:10].shape == (10, 2)
 
 
 def test_a_recorder_that_was_cut_off(tmp_path):

@@ -30,6 +30,7 @@ _EXPECTED = [[1, 2.5], [-3, 4e3]]
         "1,2.5\n-3,4e3",
         "a;b\r\n1;2.5\r\n-3;4e3\r\n",
         "a\tb\n1\t2.5\n-3\t4e3\n",
+        "a [m; s]\tb\n1\t2.5\n-3\t4e3\n",
         "\ufeffa,b\n 1, 2.5\n-3 ,4e3\n",
         '"a","b"\n"1","2.5"\n"-3","4e3"\n',
         "time,a,b\n0,1,2.5\n7,-3,4e3\n",
@@ -52,6 +53,7 @@ def test_numbers_as_names_and_as_values(tmp_path):
     assert zoo.data.load(_csv(tmp_path, "0,1,3\n5,6,7\n")).samples.tolist() == [[0, 1, 3], [5, 6, 7]]
     assert zoo.data.load(_csv(tmp_path, "0,5\n1,6\n2,8\n")).samples.tolist() == [[5], [6], [8]]
     assert zoo.data.load(_csv(tmp_path, "0,5\n1,6\n3,8\n")).samples.tolist() == [[0, 5], [1, 6], [3, 8]]
+    assert zoo.data.load(_csv(tmp_path, "4,5\n5,6\n6,8\n")).samples.tolist() == [[4, 5], [5, 6], [6, 8]]
 
 
 def test_columns_and_labels(tmp_path):
