@@ -20,6 +20,7 @@ ORDER = (
     "exporting",
     "catalog",
     "recipes",
+    "streaming",
     "lite",
     "benchmark",
     "cli",

@@ -11,9 +11,9 @@ from zoo.core.errors import ZooError
 
 NAMES = (
     "Autoencoder", "Card", "ExportReport", "ParityError", "ZooError", "card", "classifier", "convolutional",
-    "corruption", "denoising", "evaluate", "export", "family", "feed_forward", "fine_tune", "freeze", "from_config",
-    "list_families", "list_pretrained", "lite", "load", "load_encoder", "load_model", "save",
-    "sparse", "sparsity", "threshold", "train", "unfreeze", "wrap",
+    "corruption", "denoising", "detector", "evaluate", "export", "family", "feed_forward", "fine_tune", "freeze",
+    "from_config", "list_families", "list_pretrained", "lite", "load", "load_encoder", "load_model",
+    "preprocessed", "preprocessing", "save", "sparse", "sparsity", "threshold", "train", "unfreeze", "wrap",
 )  # fmt: skip
 
 

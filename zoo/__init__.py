@@ -19,7 +19,8 @@ from zoo.core import keras_registry
 
 __version__ = "0.1.0"
 
-_MODULES = ("corruption", "data", "lite", "sparsity")  # these are modules, all others classes and functions
+# These are modules, all others classes and functions.
+_MODULES = ("corruption", "data", "lite", "preprocessing", "sparsity")
 
 
 def _public_names():
@@ -36,15 +37,18 @@ _SERIALIZABLE = {
     "Autoencoder": "zoo.autoencoder",
     "Classifier": "zoo.transfer.classifier",
     "Decoder": "zoo.layers.parts",
+    "Distance": "zoo.layers.scoring",
     "Encoder": "zoo.layers.parts",
     "KeepLargest": "zoo.layers.sparsity",
     "TiedConvolution": "zoo.layers.tied",
     "TiedDense": "zoo.layers.tied",
     "registry": "zoo.families",  # no class, but has the `from_config` that an Autoencoder of a family needs
 }
+_PREPROCESSING = ("LogMel", "PerWindowStandardize", "Rescale", "Spectrogram", "Standardize")
 
 __all__ = sorted(_PUBLIC)
 keras_registry.register("zoo", _SERIALIZABLE)
+keras_registry.register("zoo.preprocessing", dict.fromkeys(_PREPROCESSING, "zoo.layers.preprocessing"))
 
 
 def __getattr__(name):

@@ -20,11 +20,14 @@ from zoo.families import from_config as from_config
 from zoo.families import list_families as list_families
 from zoo.families.convolutional import convolutional as convolutional
 from zoo.families.denoising import denoising as denoising
+from zoo.families.detector import detector as detector
 from zoo.families.family import family as family
 from zoo.families.feed_forward import feed_forward as feed_forward
+from zoo.families.preprocessed import preprocessed as preprocessed
 from zoo.families.sparse import sparse as sparse
 from zoo.families.wrap import wrap as wrap
 from zoo.layers import corruption as corruption
+from zoo.layers import preprocessing as preprocessing
 from zoo.layers import sparsity as sparsity
 from zoo.recipes.train import train as train
 from zoo.transfer.classifier import classifier as classifier

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -18,9 +19,11 @@ from zoo.engine.contract import Contract
 from zoo.engine.loop import Trainer
 from zoo.layers import corruption as corruptions
 from zoo.layers import precision
+from zoo.layers import preprocessing as preprocessings
 from zoo.layers import sparsity as sparsities
 from zoo.layers.configurable import plain
-from zoo.layers.parts import Decoder, Encoder, Part, ZooModel, leaves
+from zoo.layers.parts import Decoder, Encoder, Part, ZooModel, leaves, signal_facts
+from zoo.layers.scoring import Distance
 
 _ORIGIN = "pretrained.json"
 # Relative steps, because Adam's absolute ones are huge for latent features that were scaled down: docs/continuing.md.
@@ -37,7 +40,7 @@ class _Origin:
 
 @keras.saving.register_keras_serializable(package="zoo")
 class Autoencoder(ZooModel, Trainer, keras.Model):
-    """Corruption → encoder → decoder, as one `keras.Model` that learns to reproduce its input.
+    """Preprocessing → corruption → encoder → decoder: one `keras.Model` that learns to reproduce its input.
 
     x̃ = f(g(x)), with encoder g and decoder f; training minimises ⟨Δ(x, f(g(C(x))))⟩, where the corruption C acts in
     training only. `encoder` and `decoder` are functional `keras.Model`s of their own, sharing these weights.
@@ -45,15 +48,23 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
     The target is the clean input, so data is given alone: ``model.fit(images)``. A model that was not compiled is
     compiled by its first `fit` or `evaluate` with the defaults of `compile`.
 
+    With preprocessing (`zoo.preprocessed`), samples are given as they come from a sensor. What is reconstructed, and
+    what the errors are of, are the preprocessed samples, `target`.
+
     A pretrained model is continued with care, so that a few images do not ruin it: its parts run in inference mode also
     in training, by which batch normalisation keeps its statistics, and the defaults of `compile` are others.
 
     Attributes:
         encoder: `Encoder`, a functional keras.Model: float32 (batch, *input_shape) to latent features
-            (batch, *latent_shape). A functional model of your own becomes one that shares its layers.
-        decoder: `Decoder`, a functional keras.Model: latent features back to (batch, *input_shape).
+            (batch, *latent_shape), preprocessing included. A functional model of your own becomes one that shares its
+            layers.
+        decoder: `Decoder`, a functional keras.Model: latent features back to (batch, *target_shape).
+        preprocessing: list of `zoo.preprocessing` layers, applied in order; empty unless the family is preprocessed.
         corruption: list of `zoo.corruption` layers, applied in order; empty unless the family is denoising.
         sparsity: a `zoo.sparsity` object, or None.
+        is_detector: whether `zoo.detector` built it.
+        distance: what the `score` of a detector measures, where that is not the mean squared error.
+        threshold: anomaly threshold of `score`, which exported files carry, or None.
         pretrained_loss: name of the Keras loss by which its weights were pretrained, set by `zoo.load`; None for a
             model that is trained from scratch. Set it to None before `compile` to train a loaded model like a new one.
 
@@ -74,16 +85,22 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
         encoder: keras.Model,
         decoder: keras.Model,
         *,
+        preprocessing: Sequence[preprocessings.Preprocessing] = (),
         corruption: Sequence[corruptions.Corruption] = (),
         sparsity: sparsities.Sparsity | None = None,
+        distance: Distance | None = None,
         name: str | None = None,
     ) -> None:
         precision.check()
         super().__init__(name=name)
-        self.encoder = Encoder.of(encoder)
+        self.encoder = Encoder.of(encoder)  # with preprocessing, its last layer is the encoder behind that
         self.decoder = Decoder.of(decoder)
+        self.preprocessing = list(preprocessing)
         self.corruption = list(corruption)
         self.sparsity = sparsity
+        self.distance = distance
+        self.is_detector = False
+        self.threshold: float | None = None
         self._config_json: str | None = None
         self.built = True  # Its parts are functional models, which have their weights from the start.
         if isinstance(self.encoder, Encoder) and self.encoder.unit_range is None:
@@ -102,14 +119,29 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
         return tuple(self.encoder.output_shape[1:])
 
     @property
+    def target_shape(self) -> tuple[int, ...]:
+        """Shape of one reconstruction: that of a sample, or of a preprocessed one."""
+        return tuple(self.decoder.output_shape[1:])
+
+    @property
     def unit_range(self) -> bool:
         """Whether samples must lie in [0, 1], because the output activation is a sigmoid."""
-        return next(_activations(self.decoder), None) is keras.activations.sigmoid
+        return not self.preprocessing and next(_activations(self.decoder), None) is keras.activations.sigmoid
+
+    def behind_preprocessing(self) -> keras.Model:
+        """The encoder of preprocessed samples; without preprocessing, `encoder` itself."""
+        return self.encoder.layers[-1] if self.preprocessing else self.encoder
+
+    def prepared(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        """A batch of samples, preprocessed: (batch, *input_shape) to (batch, *target_shape)."""
+        for layer in self.preprocessing:
+            x = layer(x)
+        return x
 
     @property
     def contract(self) -> Contract:
         """`zoo.engine.contract.Contract`: what samples and targets must be."""
-        return Contract(self.input_shape, self.encoder.inputs[0].dtype, self.unit_range)
+        return Contract(self.input_shape, self.encoder.inputs[0].dtype, self.unit_range, **signal_facts(self.encoder))
 
     def set_config(self, config: dict[str, Any]) -> None:
         """Set the JSON config that `get_config` returns; the family builders call this."""
@@ -124,7 +156,10 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
             ConfigError: a part has no config: it is a subclassed keras.Model, or one of its layers has none.
         """
         if self._config_json is not None:
-            return json.loads(self._config_json)
+            config = json.loads(self._config_json)
+            return {**config, "threshold": self.threshold} if self.is_detector else config
+        if self.preprocessing or self.distance is not None:
+            raise ConfigError("Preprocessing and distances have a config in the families preprocessed and detector.")
         for part in (self.encoder, self.decoder):
             if not isinstance(part, Part):
                 raise ConfigError(
@@ -183,18 +218,19 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
         """Nothing to do: encoder and decoder are built."""
 
     def call(self, x: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
-        """Reconstruction of `x`, (batch, *input_shape); of a corrupted copy of `x` if `training`."""
+        """Reconstruction of `x`, (batch, *target_shape); of a corrupted copy of `x` if `training`."""
+        x = self.prepared(x)
         for corruption in self.corruption:
             x = corruption(x, training=training)
         training = training and self.pretrained_loss is None
-        latent = self.encoder(x, training=training)
+        latent = self.behind_preprocessing()(x, training=training)
         penalty = None if self.sparsity is None else self.sparsity.loss(latent)
         if penalty is not None:
             self.add_loss(penalty)
         return self.decoder(latent, training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        return input_shape
+        return (input_shape[0], *self.target_shape)
 
     def compile(self, optimizer: Any = "auto", loss: Any = "auto", **keras_arguments: Any) -> None:
         """`keras.Model.compile` with XLA and an automatic chunk length as defaults.
@@ -218,14 +254,14 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
         """The compiled loss with the clean input as target, plus the sparsity penalty."""
-        y = x if y is None else y
+        y = self.prepared(x if y is None else y)
         if sample_weight is not None:
             sample_weight = weights.for_loss(self.loss, y, y_pred, sample_weight)
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """The compiled metrics with the clean input as target."""
-        return super().compute_metrics(x, x if y is None else y, y_pred, sample_weight)
+        return super().compute_metrics(x, self.prepared(x if y is None else y), y_pred, sample_weight)
 
     def fit(  # type: ignore[override]  # the rest is as for Keras
         self,
@@ -282,27 +318,81 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
         return np.concatenate([forward(self.encoder, block, batch_size) for block, _, _ in blocks])
 
     def decode(self, latent: Any, batch_size: int = BATCH_SIZE) -> np.ndarray:
-        """Reconstructions from latent features: (samples, *latent_shape) to float32 (samples, *input_shape)."""
+        """Reconstructions from latent features: (samples, *latent_shape) to float32 (samples, *target_shape)."""
         forking.check()
         latent = checks.images(latent, self.latent_shape, unit_range=False, name="latent")
         return forward(self.decoder, latent, batch_size)
 
     def reconstruct(self, x: Any, batch_size: int = BATCH_SIZE) -> np.ndarray:
-        """Reconstructions of samples in any form that `fit` takes, never corrupted: float32 (samples, *input_shape)."""
+        """Reconstructions of samples in any form that `fit` takes, never corrupted: float32 (samples, *target_shape).
+
+        They are of preprocessed samples, where the model preprocesses.
+        """
         return self.decode(self.encode(x, batch_size), batch_size)
 
+    def target(self, x: Any, batch_size: int = BATCH_SIZE) -> np.ndarray:
+        """What the model is to reconstruct: samples in any form, preprocessed, as float32 (samples, *target_shape)."""
+        forking.check()
+        return np.concatenate([self._target(x, batch_size) for x in self._blocks(x)])
+
+    def explain(self, x: Any, batch_size: int = BATCH_SIZE) -> np.ndarray:
+        """Where a sample is unusual: the squared error of each element, float32 (samples, *target_shape)."""
+        forking.check()
+        return np.concatenate([np.square(self._difference(x, batch_size)) for x in self._blocks(x)])
+
     def reconstruction_error(self, x: Any, batch_size: int = BATCH_SIZE) -> np.ndarray:
-        """Anomaly score: the mean squared error of each sample over its elements, float32 (samples,).
+        """The mean squared error of each sample over its elements, float32 (samples,): the usual anomaly score.
 
         Source: Michelucci, arXiv 2201.03898, section "Anomaly Detection"; divided by the number of elements, as the
         paper's numbers are and its formula is not.
         """
         forking.check()
-        scores = []
-        for block, _, _ in inputs.blocks(self.contract, x, labels="dropped"):
-            errors = np.square(self.decode(forward(self.encoder, block, batch_size), batch_size) - block)
-            scores.append(errors.reshape(len(block), -1).mean(axis=1))
-        return np.concatenate(scores)
+        squares = (np.square(self._difference(x, batch_size)) for x in self._blocks(x))
+        return np.concatenate([square.reshape(len(square), -1).mean(axis=1) for square in squares])
+
+    def score(self, x: Any, batch_size: int = BATCH_SIZE) -> np.ndarray:
+        """Anomaly score of each sample, float32 (samples,): `reconstruction_error`, or a detector's distance.
+
+        Raises:
+            ConfigError: a distance that `fit_score` has not fitted.
+        """
+        if self.distance is None:
+            return self.reconstruction_error(x, batch_size)
+        self.distance.check_fitted()
+        forking.check()
+        deviations = (self._deviation(x, batch_size) for x in self._blocks(x))
+        return np.concatenate([forward(self.distance, deviation, batch_size) for deviation in deviations])
+
+    def fit_score(self, normal_data: Any, batch_size: int = BATCH_SIZE) -> "Autoencoder":
+        """Fit the distance of a detector (`zoo.detector`) on normal samples, in any form that `fit` takes.
+
+        Returns:
+            the model itself.
+
+        Raises:
+            ConfigError: a model whose score is the mean squared error, which needs no fitting.
+            DataError: fewer than two samples, or samples that the model does not take.
+        """
+        if self.distance is None:
+            raise ConfigError("This model's score is its mean squared error, which needs no fitting: see zoo.detector.")
+        forking.check()
+        self.distance.fit(np.concatenate([self._deviation(x, batch_size) for x in self._blocks(normal_data)]))
+        return self
+
+    def _blocks(self, x):
+        return (block for block, _, _ in inputs.blocks(self.contract, x, labels="dropped"))
+
+    def _target(self, x, batch_size):
+        return forward(self.prepared, x, batch_size) if self.preprocessing else x
+
+    def _difference(self, x, batch_size):
+        return self.decode(forward(self.encoder, x, batch_size), batch_size) - self._target(x, batch_size)
+
+    def _deviation(self, x, batch_size):
+        """What a detector measures the distance of: errors or latent features, flat."""
+        of_latent = self.distance.of == "latent"
+        values = forward(self.encoder, x, batch_size) if of_latent else self._difference(x, batch_size)
+        return values.reshape(len(values), math.prod(values.shape[1:]))
 
     def _compile_once(self):
         forking.check()

@@ -16,6 +16,9 @@ from zoo.core.errors import ConfigError, DataError, DataNotFoundError, ExportErr
 from zoo.engine.contract import Contract
 from zoo.exporting.formats import FORMATS
 from zoo.exporting.runtime import LiteRT, OnnxRuntime
+from zoo.streaming.stream import Stream, Window
+
+__all__ = ["LiteModel", "Stream", "Window", "load"]
 
 _OPEN = {".tflite": FORMATS["tflite"].open, ".onnx": FORMATS["onnx"].open}
 
@@ -64,11 +67,13 @@ class LiteModel:
 
     Attributes:
         input_shape: shape of one sample.
-        dtype: numpy.dtype of the samples, float32, or uint8 for raw pixels.
+        dtype: numpy.dtype of the samples: float32; or uint8 for raw pixels, int16 for raw samples of a signal.
         output_name: what calling the model returns: "reconstruction", "latent", "probabilities" or "output".
         latent_shape: shape of one sample's latent features, None for a file without `encode`.
         signatures: names of the file's computations, the default one first.
         threshold: anomaly threshold that was exported with the model, or None.
+        sampling_rate: samples per second of the signals that the model takes, or None.
+        unit: unit of the samples, such as "mV", or "".
         contract: `zoo.engine.inputs.Contract`, what samples must be.
 
     Example:
@@ -88,8 +93,17 @@ class LiteModel:
         self.latent_shape = runtime.signatures["encode"].output_shape if "encode" in self.signatures else None
         known = runtime.metadata
         self.threshold = None if known is None else known.threshold
+        self.sampling_rate = None if known is None else known.sampling_rate
+        self.unit = "" if known is None else known.unit or ""
         self._unit_range = False if known is None else known.unit_range
-        self.contract = Contract(self.input_shape, str(self.dtype), self._unit_range)
+        self.contract = Contract(
+            self.input_shape,
+            str(self.dtype),
+            self._unit_range,
+            sampling_rate=self.sampling_rate,
+            unit=self.unit,
+            scale=None if known is None else known.scale,
+        )
 
     def __call__(self, x: Any) -> np.ndarray:
         """Outputs (samples, ...) of the default signature for samples (samples, *input_shape)."""
@@ -108,8 +122,12 @@ class LiteModel:
         return self._run("reconstruct", x)
 
     def score(self, x: Any) -> np.ndarray:
-        """Anomaly score, the mean squared error of each sample: (samples, *input_shape) to float32 (samples,)."""
+        """Anomaly score, the mean squared error of each sample, or a detector's distance: float32 (samples,)."""
         return self._run("score", x)
+
+    def error(self, x: Any) -> np.ndarray:
+        """Where samples are unusual: the squared error of each element, of detectors: float32 (samples, *shape)."""
+        return self._run("error", x)
 
     def is_anomaly(self, x: Any, threshold: float | None = None) -> np.ndarray:
         """Whether the score of each sample is above a threshold: (samples, *input_shape) to bool (samples,).
@@ -140,10 +158,13 @@ class LiteModel:
         single = x.shape == details.input_shape
         if single:
             x = x[None]
-        takes_pixels = details.dtype == np.uint8
-        if takes_pixels and not details.input_scale and x.dtype != np.uint8:
-            raise DataError(f"This file takes raw pixels: expected dtype uint8. Received {x.dtype}.")
-        integers = takes_pixels and x.dtype == np.uint8
+        takes_integers = details.dtype.kind in "iu"
+        if takes_integers and not details.input_scale and x.dtype != details.dtype:
+            raw = "pixels" if details.dtype == np.uint8 else "samples"
+            raise DataError(f"This file takes raw {raw}: expected dtype {details.dtype}. Received {x.dtype}.")
+        integers = takes_integers and x.dtype == details.dtype
+        if not takes_integers and signature != "decode":
+            self.contract.refuse_integers(x)
         checks.images(x, details.input_shape, unit_range=self._unit_range and signature != "decode" and not integers)
         outputs = self._runtime.run(signature, x if integers else x.astype("float32", copy=False))
         return outputs[0] if single else outputs

@@ -421,7 +421,7 @@ def test_ctrl_c_ends_all_processes(tmp_path):
             time.sleep(0.05)
         children = own.children(recursive=True)  # in the middle of their work, which would take them longer than this:
         os.killpg(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=8)
+        _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     assert errors.split() == ["Interrupted."]
     _, alive = psutil.wait_procs(children, timeout=10)

@@ -2,12 +2,14 @@ import keras
 import numpy as np
 import pytest
 import sklearn.decomposition
+import sklearn.ensemble
 import sklearn.metrics
 import tensorflow as tf
 
 import zoo
 from zoo.core.errors import DataError, UnknownNameError
-from zoo.evaluation import anomaly, denoising, reconstruction, representation, sparsity
+from zoo.evaluation import denoising, reconstruction, representation, sparsity
+from zoo.evaluation.measure import measure
 from zoo.evaluation.metrics import EVALUATED
 
 
@@ -24,7 +26,8 @@ def model():
 
 @pytest.fixture(scope="module")
 def results(model):
-    return zoo.evaluate(model, "digits", anomalies=np.random.default_rng(0).random((50, 8, 8, 1), "float32"))
+    noise = np.random.default_rng(0).random((50, 8, 8, 1), "float32")
+    return zoo.evaluate(model, "digits", anomalies=noise, normal=[0, 1, 2, 3])
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +100,8 @@ class TestEvaluate:
             ("knn_accuracy", "a dataset with labels"),
             ("pca_mse", "a dataset with a train and a test split"),
             ("anomaly_auroc", "a dataset of anomalies: pass anomalies="),
+            ("auroc", "a labelled dataset with normal samples and anomalies: pass normal=, the normal classes"),
+            ("f1_at_threshold", "a labelled dataset with normal samples and anomalies"),
             ("bce", "a sigmoid output"),
             ("ssim", "images of shape"),
         ],
@@ -124,6 +129,122 @@ class TestEvaluate:
             zoo.evaluate(model, 2 * digits.samples)
 
 
+class TestDetection:
+    NORMAL = (0, 1, 2, 3)
+
+    @pytest.fixture(scope="class")
+    def parts(self, halves):
+        """Normal training samples, test samples, and which of these are normal."""
+        train, test = halves
+        chosen = np.isin(train.labels, self.NORMAL)
+        return (*(half.values().reshape(len(half), -1) for half in halves), chosen, np.isin(test.labels, self.NORMAL))
+
+    def test_the_models_score(self, model, results, halves, parts):
+        scores, anomalous = model.score(halves[1]), ~parts[3]
+        assert results["auroc"] == pytest.approx(sklearn.metrics.roc_auc_score(anomalous, scores), abs=1e-6)
+        expected = sklearn.metrics.roc_auc_score(anomalous, scores, max_fpr=0.1)
+        assert results["partial_auroc"] == pytest.approx(expected, abs=1e-6)
+        expected = sklearn.metrics.average_precision_score(anomalous, scores)
+        assert results["average_precision"] == pytest.approx(expected, abs=1e-6)
+
+    def test_the_threshold_is_of_the_last_fifth_of_the_normal_training_samples(self, model, results, halves, parts):
+        train, test = halves
+        normals = train.samples[parts[2]]
+        last = normals[-max(100, -(-len(normals) // 5)) :]
+        assert len(last) == 118  # of 586
+        threshold = zoo.threshold(model, last, 0.99)
+        expected = sklearn.metrics.f1_score(~parts[3], model.score(test) > threshold)
+        assert results["f1_at_threshold"] == pytest.approx(expected, abs=1e-6)
+
+    def test_a_threshold_of_the_model_is_used(self, model, halves, parts):
+        test = halves[1]
+        model.threshold = float(np.median(model.score(test)))
+        try:
+            value = zoo.evaluate(model, test, "f1_at_threshold", normal=self.NORMAL)["f1_at_threshold"]
+        finally:
+            model.threshold = None
+        expected = sklearn.metrics.f1_score(~parts[3], model.score(test) > np.median(model.score(test)))
+        assert value == pytest.approx(expected, abs=1e-6)
+
+    @pytest.mark.parametrize("name", ["pca", "isolation_forest", "nearest_neighbours"])
+    def test_baselines_are_fitted_on_normal_training_samples(self, results, parts, name):
+        train, test, chosen, normal = parts
+
+        def scores(fitted_on, x):
+            if name == "pca":
+                pca = sklearn.decomposition.PCA(12).fit(fitted_on)
+                return ((pca.inverse_transform(pca.transform(x)) - x) ** 2).mean(axis=1)
+            if name == "isolation_forest":
+                return -sklearn.ensemble.IsolationForest(random_state=0).fit(fitted_on).score_samples(x)
+            return np.sort(np.linalg.norm(x[:, None] - fitted_on[None], axis=2), axis=1)[:, :5].mean(axis=1)
+
+        found = scores(train[chosen], test)
+        expected = sklearn.metrics.roc_auc_score(~normal, found)
+        assert results[f"{name}_auroc"] == pytest.approx(expected, abs=1e-4)
+        expected = sklearn.metrics.average_precision_score(~normal, found)
+        assert results[f"{name}_average_precision"] == pytest.approx(expected, abs=1e-4)
+        kept, last = train[chosen][:-118], train[chosen][-118:]
+        threshold = np.sort(scores(kept, last))[-2:].mean()
+        expected = sklearn.metrics.f1_score(~normal, scores(kept, test) > threshold)
+        assert results[f"{name}_f1_at_threshold"] == pytest.approx(expected, abs=0.01)
+
+    def test_of_a_signal_with_preprocessing_all_is_of_the_preprocessed_samples(self, signals):
+        train, test, _ = signals
+        model = zoo.preprocessed(
+            zoo.feed_forward((32,), 2, output_activation="linear"), zoo.preprocessing.PerWindowStandardize(), raw=None
+        )
+        results = measure(model, test, train=train, normal="normal")
+        prepared = [
+            (x - x.mean(axis=1, keepdims=True)) / x.std(axis=1, keepdims=True) for x in (train.samples, test.samples)
+        ]
+        pca = sklearn.decomposition.PCA(2).fit(prepared[0][train.labels == 0])
+        error = ((pca.inverse_transform(pca.transform(prepared[1])) - prepared[1]) ** 2).mean(axis=1)
+        assert results["pca_auroc"] == pytest.approx(sklearn.metrics.roc_auc_score(test.labels, error), abs=1e-3)
+        restored = model.reconstruct(test)
+        assert results["mse"] == pytest.approx(np.mean((restored - prepared[1]) ** 2), rel=1e-3)
+        np.testing.assert_allclose(model.score(test), np.mean((restored - prepared[1]) ** 2, axis=1), rtol=1e-4)
+        expected = sklearn.metrics.roc_auc_score(test.labels, model.score(test))
+        assert results["auroc"] == pytest.approx(expected, abs=1e-3)
+
+    def test_a_train_split_of_normal_samples_alone(self, signals):
+        train, test, model = signals
+        normals = train.subset(train.labels == 0)
+        results = measure(model, test, train=normals, normal=0)
+        assert results["pca_auroc"] == measure(model, test, train=train, normal=["normal"])["pca_auroc"]
+        assert "knn_accuracy" not in results  # of one class
+        assert "cluster_nmi" in results
+        with pytest.raises(DataError, match="'linear_probe_accuracy' needs a train split with samples of at least two"):
+            measure(model, test, train=normals, metrics=["linear_probe_accuracy"])
+
+    def test_few_normal_samples_give_no_threshold(self, signals):
+        train, test, model = signals
+        few = train.subset(np.flatnonzero(train.labels == 0)[:199])
+        results = measure(model, test, train=few, normal=0)
+        assert {"auroc", "pca_auroc", "isolation_forest_partial_auroc"} < set(results)
+        assert not [name for name in results if name.endswith("f1_at_threshold")]
+        with pytest.raises(DataError, match="a model with a threshold, or at least 200 normal training samples"):
+            measure(model, test, train=few, normal=0, metrics=["f1_at_threshold"])
+        with pytest.raises(UnknownNameError, match="Unknown class .* 'norml'. Did you mean 'normal'"):
+            measure(model, test, train=few, normal="norml")
+
+    def test_one_metric_reads_the_train_split_that_it_needs(self, model):
+        for name in ("f1_at_threshold", "pca_f1_at_threshold", "nearest_neighbours_auroc"):
+            assert list(zoo.evaluate(model, "digits", name, normal=self.NORMAL)) == [name]
+
+    @pytest.fixture(scope="class")
+    def signals(self):
+        """Training and test samples of noisy sines of any offset, of which anomalies are faster; and a model."""
+        generator = np.random.default_rng(0)
+
+        def source(count, split):
+            labels = np.arange(count) % 2
+            phases = generator.uniform(0, 6.28, (count, 1)) + np.arange(32) * np.where(labels, 0.45, 0.4)[:, None]
+            samples = np.sin(phases) + generator.normal(0, 0.1, phases.shape) + generator.normal(0, 5, (count, 1))
+            return zoo.data.Source(samples.astype("float32"), labels, "s", split, class_names=("normal", "fast"))
+
+        return source(600, "train"), source(300, "test"), zoo.feed_forward((32,), 2, output_activation="linear")
+
+
 class TestRepresentation:
     def test_too_few_samples(self):
         few = np.zeros((5, 3), "float32")
@@ -135,10 +256,6 @@ class TestRepresentation:
     def test_separate_clusters_agree_completely(self):
         features = np.repeat(np.eye(4), 20, axis=0) + np.random.default_rng(0).normal(0, 0.01, (80, 4))
         assert representation.cluster_agreement(features, np.repeat(np.arange(4), 20)) == (pytest.approx(1), 1)
-
-
-def test_auroc_is_the_share_of_pairs_in_order():
-    assert anomaly.auroc([0.1, 0.4], [0.3, 0.5]) == 0.75
 
 
 def test_perfect_reconstruction():

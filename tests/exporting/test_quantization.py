@@ -187,7 +187,7 @@ def test_uint8_inputs_and_outputs(model, labelled, exported, tmp_path):
 
 def test_floats_become_the_integers_of_a_file():
     x = np.array([-9.0, -1.28, 0.0, 0.006, 1.0, 9.0])
-    integers = runtime._quantized(x, np.dtype("uint8"), scale=0.01, zero_point=128)
+    integers = runtime.quantized(x, np.dtype("uint8"), scale=0.01, zero_point=128)
     assert integers.dtype == np.uint8
     assert integers.tolist() == [0, 0, 128, 129, 228, 255]
 

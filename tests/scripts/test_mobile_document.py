@@ -5,13 +5,17 @@ import math
 import pathlib
 import re
 import shlex
+import shutil
+import subprocess
 
+import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 from ai_edge_litert.schema_py_generated import Model
 
 import zoo
 from zoo.cli import main
+from zoo.engine.contract import Contract
 
 ROOT = pathlib.Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "mobile.md").read_text(encoding="utf-8")
@@ -137,6 +141,118 @@ def test_raw_input_and_parts_are_as_the_document_says(file, tmp_path):
     zoo.export(zoo.load_encoder(NAME), tmp_path, "tflite", raw_input=True)
     ((_, _, sizes), output) = file["encode"]
     assert described(tmp_path / "model.tflite") == {"encode": ((taken, dtype, sizes), output)}
+
+
+@pytest.fixture(scope="module")
+def signal_file(tmp_path_factory):
+    """What a model that takes 140 samples of one channel is, exported."""
+    directory = tmp_path_factory.mktemp("signal")
+    backbone = zoo.feed_forward((140,), 4, (8,), output_activation="linear")
+    model = zoo.preprocessed(backbone, zoo.preprocessing.PerWindowStandardize(), sampling_rate=125)
+    zoo.export(zoo.detector(model, threshold=1.0), directory, "tflite")
+    return described(directory / "model.tflite")
+
+
+def test_uses_of_the_signal_stream(signal_file):
+    ((takes, _, shape_), (gives, _, _)) = signal_file["score"]
+    side = r"`(\w+)` (\w+) \(([\d, ]+)\)"
+    ((signature, *sides),) = re.findall(rf"signature `(\w+)` takes {side}, and gives {side}", TEXT)
+    stated = (sides[0], sides[1], shape(sides[2])), (sides[3], sides[4], shape(sides[5]))
+    assert stated == signal_file[signature]
+    kotlin, swift = code("kotlin", "val stream = SignalStream("), code("swift", "let stream = SignalStream(")
+    cpp = code("cpp", "SignalStream stream(")
+    run = r'mapOf\("(\w+)" to FloatBuffer.wrap\(window\)\), mapOf\("(\w+)" to score\), "(\w+)"'
+    assert re.findall(run, kotlin) == [(takes, gives, "score")]
+    assert re.findall(r'with: \["(\w+)": |named: "(\w+)"', swift) == [(takes, ""), ("", gives)]
+    assert re.findall(r'(?:Runner|tensor)\("(\w+)"\)', cpp) == ["score", takes, gives]
+    for source in (kotlin, swift):
+        assert re.findall(r"length: 140|length = 140|channels: 1|channels = 1", source) != []
+    numbers = [
+        re.findall(r"\d+", re.search(r"SignalStream[^{\[]+threshold[^{\[]+", s)[0]) for s in (kotlin, swift, cpp)
+    ]
+    assert numbers == [[str(shape_[1]), "1", "70", "2", "3"]] * 3
+
+
+MAIN = {
+    "kotlin": """
+fun main() {
+    val stream = SignalStream(5, 2, readln().toInt(), 40f, 2, 3) { window ->
+        window.withIndex().sumOf { (i, value) -> ((i + 1) * value).toDouble() }.toFloat()
+    }
+    for (line in generateSequence(::readlnOrNull)) {
+        val sample = line.split(" ").map { it.toFloat() }.toFloatArray()
+        stream.push(*sample)?.let { println("${it.start} ${it.score} ${if (it.alarm) 1 else 0}") }
+    }
+}
+""",
+    "swift": """
+let stream = SignalStream(length: 5, channels: 2, hop: Int(readLine()!)!, threshold: 40, k: 2, n: 3) { window in
+    window.enumerated().reduce(0) { $0 + Float($1.0 + 1) * $1.1 }
+}
+while let line = readLine() {
+    if let window = try stream.push(line.split(separator: " ").map { Float($0)! }) {
+        print(window.start, window.score, window.alarm ? 1 : 0)
+    }
+}
+""",
+    "cpp": """
+#include <cstdio>
+int main() {
+  int hop;
+  if (std::scanf("%d", &hop) != 1) return 1;
+  SignalStream stream(5, 2, hop, 40, 2, 3, [](const std::vector<float>& window) {
+    float sum = 0;
+    for (std::size_t i = 0; i < window.size(); ++i) sum += (i + 1) * window[i];
+    return sum;
+  });
+  for (float sample[2]; std::scanf("%f %f", sample, sample + 1) == 2;) {
+    if (auto w = stream.push(sample)) std::printf("%d %g %d\\n", static_cast<int>(w->start), w->score, w->alarm);
+  }
+}
+""",
+}
+COMPILE = {
+    "kotlin": ("kotlinc", "stream.kt", ["kotlinc", "-Werror", "stream.kt", "-include-runtime", "-d", "stream.jar"]),
+    "swift": ("swiftc", "main.swift", ["swiftc", "-warnings-as-errors", "main.swift", "-o", "stream"]),
+    "cpp": (
+        "g++",
+        "stream.cc",
+        ["g++", "-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined", "stream.cc", "-o",
+         "stream"],
+    ),
+}  # fmt: skip
+RUN = {"kotlin": ["java", "-jar", "stream.jar"], "swift": ["./stream"], "cpp": ["./stream"]}
+
+
+class SumOfProducts:
+    """Scores a window with Σ (i + 1) xᵢ, which is exact for small whole numbers."""
+
+    input_shape, threshold, contract = (5, 2), 40.0, Contract((5, 2), unit_range=False)
+
+    def score(self, x):
+        return x.reshape(1, 10) @ np.arange(1, 11, dtype="float32")
+
+
+@pytest.mark.parametrize("language", MAIN)
+def test_the_signal_stream_is_zoo_lite_stream(language, tmp_path):
+    """Compiled, and run on whole numbers with a gap: start, score and alarm of every window are the same."""
+    compiler, name, command = COMPILE[language]
+    if not shutil.which(compiler):
+        pytest.skip(f"{compiler} is not installed")
+    having = {"cpp": "#pragma once", "kotlin": "class SignalStream(", "swift": "class SignalStream {"}[language]
+    (tmp_path / name).write_text(code(language, having).replace("#pragma once", "") + MAIN[language])
+    subprocess.run(command, cwd=tmp_path, check=True)
+    samples = np.random.default_rng(0).integers(-3, 5, (200, 2)).astype("float32")
+    samples[40, 1], samples[41:43] = np.nan, np.inf
+    rows = [f"{a} {b}".replace("nan", "NaN").replace("inf", "Infinity") for a, b in samples.tolist()]
+    for hop in (1, 3, 7):
+        text = "\n".join([str(hop), *rows])
+        done = subprocess.run(RUN[language], cwd=tmp_path, input=text, capture_output=True, text=True, check=True)
+        found = np.array([line.split() for line in done.stdout.splitlines()], float)
+        windows = zoo.lite.Stream(SumOfProducts(), hop=hop, k=2, n=3).push(samples)
+        np.testing.assert_array_equal(found, [(w.start, w.score, w.alarm) for w in windows])
+        assert np.isnan(found[:, 1]).any()
+        assert set(found[:, 2]) == {0, 1}
 
 
 @pytest.mark.filterwarnings("ignore:int8 calibrated on 20 samples")

@@ -4,7 +4,9 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
+
+import msgspec
 
 from zoo.core import manifest, reading
 from zoo.core.errors import ConfigError, IntegrityError, ZooError
@@ -25,6 +27,7 @@ class Dataset:
         version: of the dataset.
         split: of the dataset.
         samples: number of training samples.
+        normal: the classes whose samples are normal, of a detector, which was trained on these alone.
     """
 
     name: Text | None = None
@@ -32,6 +35,7 @@ class Dataset:
     version: str | None = None
     split: str | None = None
     samples: Count | None = None
+    normal: tuple[int | str, ...] | None = None
 
     @property
     def to_load(self) -> str | None:
@@ -49,6 +53,8 @@ class Input:
         range: (lowest, highest) value; None for values that are not bounded.
         preprocessing: what was done to the raw samples, in words.
         latent_shape: shape of the latent features of one sample.
+        sampling_rate: samples per second of a signal, or None.
+        unit: unit of the samples, or None.
     """
 
     shape: Shape
@@ -56,6 +62,8 @@ class Input:
     range: tuple[int | float, int | float] | None
     preprocessing: str
     latent_shape: Shape
+    sampling_rate: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    unit: Text | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,8 +162,9 @@ class Card:
     def to_dict(self) -> dict:
         """The card as dictionaries that JSON can write, without what it does not state."""
         content = dataclasses.asdict(self)
-        for name in ("dataset", "recipe", "reproduction", "quantization"):
-            content[name] = {key: value for key, value in content[name].items() if value is not None}
+        for name in ("input", "dataset", "recipe", "reproduction", "quantization"):
+            stated = {key: value for key, value in content[name].items() if value is not None or key == "range"}
+            content[name] = stated
         return content if self.quantization.files else {**content, "quantization": {}}
 
 

@@ -10,6 +10,7 @@ from zoo.catalog.lookup import card
 from zoo.core.errors import DataError
 from zoo.evaluation.baselines import Baselines
 from zoo.evaluation.measure import check, measure, needs
+from zoo.evaluation.metrics import OF_THE_TRAIN_SPLIT
 from zoo.evaluation.samples import in_memory, load_for
 
 # What is far from what a model was trained on, where a user names nothing.
@@ -22,6 +23,7 @@ def evaluate(
     metrics: Sequence[str] | str | None = None,
     *,
     anomalies: Any = None,
+    normal: int | str | Sequence[int | str] | None = None,
 ) -> dict[str, float]:
     """Measure an autoencoder on the whole test split of a dataset.
 
@@ -35,8 +37,11 @@ def evaluate(
                            pixels_knn_accuracy and pixels_linear_probe_accuracy; cluster_nmi and cluster_ari (k-means)
     anomalies              anomaly_auroc (reconstruction error, another dataset as anomalies), one_class_out_auroc
                            (distance between latent features, each class in turn as the anomaly)
-    denoising              psnr_corrupted_* and psnr_denoised_* for * = low, medium, high: 0.5, 1 and 1.5 times the
-                           corruption of the training
+    detection              auroc, average_precision, partial_auroc (false-positive rates up to 0.1), f1_at_threshold:
+                           of the anomaly score, normal classes against all others; as their baselines pca_*,
+                           isolation_forest_* and nearest_neighbours_*, fitted on normal training samples
+    denoising              psnr_corrupted_* and psnr_denoised_*, of signals snr_*, for * = low, medium, high: 0.5, 1
+                           and 1.5 times the corruption of the training
     sparsity               active_units (L0), dead_fraction, activation_frequency_median, activation_frequency_max
     =====================  ============================================================================================
 
@@ -46,6 +51,10 @@ def evaluate(
             test split.
         metrics: names among those above, or one name. By default all that the model and the dataset allow.
         anomalies: dataset whose test split counts as anomalies; by default Fashion-MNIST for MNIST, and the reverse.
+        normal: the class or classes of the dataset's labels that are normal, as numbers or names; all others count as
+            anomalies. By default the normal class of the dataset (`zoo.data.Source.normal_class`); without one, nothing
+            is measured of detection. The threshold is the model's own, or the score that 99 % of the last fifth of the
+            normal training samples do not exceed: too low, if the model was trained on these.
 
     Returns:
         dict of metric name to float.
@@ -59,7 +68,7 @@ def evaluate(
         >>> zoo.evaluate("mnist-feed-forward-8", metrics=["knn_accuracy"])
         {'knn_accuracy': 0.8989}
     """
-    return Evaluator().evaluate(model_or_name, dataset, metrics, anomalies=anomalies)
+    return Evaluator().evaluate(model_or_name, dataset, metrics, anomalies=anomalies, normal=normal)
 
 
 class Evaluator:
@@ -71,27 +80,32 @@ class Evaluator:
     def __init__(self):
         self._sources, self._baselines = {}, {}
 
-    def evaluate(self, model_or_name, dataset=None, metrics=None, *, anomalies=None) -> dict[str, float]:
+    def evaluate(self, model_or_name, dataset=None, metrics=None, *, anomalies=None, normal=None) -> dict:
         """As `zoo.evaluate`."""
         if metrics is not None:
             metrics = [metrics] if isinstance(metrics, str) else list(metrics)
         model = model_or_name if isinstance(model_or_name, Autoencoder) else load(model_or_name)
         if dataset is None and model is not model_or_name:
-            dataset = card(model_or_name).dataset.to_load
+            stated = card(model_or_name).dataset
+            dataset, normal = stated.to_load, stated.normal if normal is None else normal
         if dataset is None:
             raise DataError("No dataset to evaluate on: pass dataset=, for instance dataset='digits'.")
         check(model, metrics)
         test = self.samples(model, dataset, "test")
         train = None
-        if needs(metrics, "train split") and isinstance(dataset, str) and test.split == "test":
+        if needs(metrics, *OF_THE_TRAIN_SPLIT) and isinstance(dataset, str) and test.split == "test":
             train = self.samples(model, dataset, "train")
         anomalies = default_anomalies(dataset) if anomalies is None else anomalies
         if anomalies is not None and needs(metrics, "anomalies"):
             anomalies = self.samples(model, anomalies, "test")
         else:
             anomalies = None
-        baselines = self._baselines.setdefault((id(train), id(test)), Baselines(train, test))
-        return measure(model, test, train=train, anomalies=anomalies, metrics=metrics, baselines=baselines)
+        preprocessing = repr([step.describe() for step in model.preprocessing])
+        key = id(train), id(test), preprocessing
+        baselines = self._baselines.setdefault(key, Baselines(train, test, model))
+        return measure(
+            model, test, train=train, anomalies=anomalies, normal=normal, metrics=metrics, baselines=baselines
+        )
 
     def samples(self, model, dataset, split):
         """Source of a split of a dataset, in the shape that a model takes; of a stream, the first 60,000 samples."""

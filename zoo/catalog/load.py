@@ -5,7 +5,6 @@ import os
 from typing import Any
 
 import keras
-from keras import layers
 
 from zoo.autoencoder import Autoencoder
 from zoo.catalog import golden, hdf5
@@ -16,7 +15,7 @@ from zoo.core.errors import ConfigError, IntegrityError, reason
 from zoo.engine import forking, keras_internals
 from zoo.families import from_config
 from zoo.families.registry import MEMORY_LIMIT, without_values
-from zoo.layers.parts import Encoder
+from zoo.layers.parts import Encoder, meaning_of_integers
 
 LIMITS = {**CARD_LIMITS, WEIGHTS: 4e9, GOLDEN: 256e6}  # bytes
 _AROUND_WEIGHTS = 64e6  # bytes of a weight file that are names and structure
@@ -141,7 +140,8 @@ def load_encoder(
     Args:
         name_or_directory: as for `zoo.load`.
         trainable: False freezes its weights.
-        raw_input: take uint8 pixels in [0, 255]; the division by 255 becomes part of the model and of exported files.
+        raw_input: take integers, uint8 pixels in [0, 255] unless the model says otherwise (`zoo.preprocessed`); what
+            makes samples of them becomes part of the model and of exported files.
         **options: verify, trust and memory_limit, as for `zoo.load`.
 
     Returns:
@@ -159,9 +159,13 @@ def load_encoder(
     encoder.trainable = trainable
     if not raw_input:
         return encoder
-    pixels = keras.Input(encoder.input_shape[1:], dtype="uint8", name="pixels")
-    raw = Encoder(pixels, encoder(layers.Rescaling(1 / 255)(pixels)), name="encoder")
+    scaling = meaning_of_integers(encoder)
+    integers = keras.Input(
+        encoder.input_shape[1:], dtype=scaling.integers, name="pixels" if scaling.integers == "uint8" else "samples"
+    )
+    raw = Encoder(integers, encoder(scaling(integers)), name="encoder")
     raw.trainable, raw.trained_on, raw.unit_range = trainable, encoder.trained_on, encoder.unit_range
+    raw.sampling_rate = encoder.sampling_rate
     return raw
 
 

@@ -72,9 +72,9 @@ def _quantization(measured):
 
 def _metric(name, metrics):
     known = metric(name)
-    baseline = metrics.get(known.baseline)
-    compared = "" if baseline is None else f"{known.format.format(baseline)} {METRICS[known.baseline].as_baseline}"
-    return known.title, known.format.format(metrics[name]), compared
+    baselines = [name for name in known.baselines if name in metrics]
+    compared = [f"{known.format.format(metrics[name])} {METRICS[name].as_baseline}" for name in baselines]
+    return known.title, known.format.format(metrics[name]), ", ".join(compared)
 
 
 def _circumstances(made):

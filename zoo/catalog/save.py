@@ -64,7 +64,8 @@ def write_model(model, staging, metadata, test=None):
     # A fresh copy: the weights alone, without the state of an optimizer, and proof that they fit the config.
     fresh = from_config(config, memory_limit=None)
     fresh.set_weights(model.get_weights())
-    bare = Autoencoder(fresh.encoder, fresh.decoder, name="autoencoder")  # nor that of a corruption's random numbers
+    # Nor that of a corruption's random numbers.
+    bare = Autoencoder(fresh.encoder, fresh.decoder, distance=fresh.distance, name="autoencoder")
     weights = staging / WEIGHTS
     with tempfile.TemporaryDirectory() as directory:  # on a full disk, h5py prints what it cannot clean up
         bare.save_weights(pathlib.Path(directory) / WEIGHTS)
@@ -113,8 +114,11 @@ def checked_metadata(metadata):
 
 
 def _input(model):
-    preprocessing = "8-bit pixels divided by 255" if model.unit_range else "none"
+    steps = [step.describe()["type"] for step in model.preprocessing]
+    preprocessing = "8-bit pixels divided by 255" if model.unit_range else ", then ".join(steps) or "none"
     return {
+        "sampling_rate": model.encoder.sampling_rate,
+        "unit": model.encoder.unit,
         "shape": list(model.input_shape),
         "dtype": "float32",
         "range": [0, 1] if model.unit_range else None,

@@ -6,6 +6,7 @@ import sys
 import click
 
 import zoo
+from zoo.cli import following
 from zoo.cli.options import FiniteFloat, output_file
 from zoo.core.terminal import load_tensorflow, native_errors_hidden, printable, progress
 
@@ -60,13 +61,26 @@ def encode(model, data, output, split, threads, trust):
 @_split
 @_threads
 @_trust
-def score(model, data, threshold, split, threads, trust):
+@following.options
+def score(model, data, threshold, split, threads, trust, follow, **options):
     """Print the anomaly score of every sample of DATA as CSV: sample, score and, with a threshold, anomaly (0 or 1).
 
     MODEL and DATA are as for zoo encode; a sample is named by its path in the folder, or by its number.
+
+    With --follow, DATA is one signal: a WAV, FLAC or CSV file, a raw file, or - for standard input, which need not end.
+    Every window of the model's length is printed as soon as it is there: the time of its first sample (its number,
+    where there is no sampling rate), its score and, with a threshold, whether there is an alarm. A CSV signal has one
+    row per sample, and may have a header and a first column with the time. A file that grows:
+    tail -c +1 -f log.csv | zoo score model.tflite - --follow --format csv
     """
     import csv
 
+    if follow:
+        if split:
+            raise click.UsageError("--split does not go with --follow.")
+        following.follow(_open_model(model, threads, trust), data, threshold, **options)
+        return
+    following.refuse(options)
     opened, samples = _open(model, data, split, threads, trust)
     score_of = getattr(opened, "score", None) or opened.reconstruction_error
     threshold = getattr(opened, "threshold", None) if threshold is None else threshold
@@ -81,16 +95,20 @@ def score(model, data, threshold, split, threads, trust):
 
 
 def _open(model, data, split, threads, trust):
-    """A pretrained model, or an exported file, which needs no TensorFlow; and the samples that it shall run on."""
+    """A model, see `_open_model`, and the samples that it shall run on."""
     from zoo.data.samples import Samples
 
+    opened = _open_model(model, threads, trust)
+    return opened, Samples(data, opened.input_shape, getattr(opened, "dtype", "float32"), split)
+
+
+def _open_model(model, threads, trust):
+    """A pretrained model, or an exported file, which needs no TensorFlow."""
     if pathlib.Path(model).suffix in (".tflite", ".onnx"):
         with native_errors_hidden():  # LiteRT reports its delegate
-            opened = zoo.lite.load(model, threads=threads, trust=trust)
-    else:
-        load_tensorflow()
-        opened = zoo.load(model, trust=trust)
-    return opened, Samples(data, opened.input_shape, getattr(opened, "dtype", "float32"), split)
+            return zoo.lite.load(model, threads=threads, trust=trust)
+    load_tensorflow()
+    return zoo.load(model, trust=trust)
 
 
 def _with_progress(samples, title):

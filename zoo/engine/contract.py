@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 
 import numpy as np
 
@@ -23,12 +24,16 @@ class Contract:
 
     Attributes:
         shape: shape of one sample.
-        dtype: "float32", or "uint8" for a model that takes raw pixels.
+        dtype: "float32", or "uint8" or "int16" for a model that takes raw integers.
         unit_range: True: targets lie in [0, 1]; False: samples may have any finite values; None: unknown, so that only
             what is clearly 8-bit pixels is refused.
         classes: number of classes of a classifier, whose targets are labels; None for an autoencoder, whose targets
             have the sample's shape.
         one_hot: the form of labels: True (samples, classes), False int (samples,), None whatever an own loss takes.
+        sampling_rate: samples per second of signals, or None.
+        unit: unit of the samples, or "".
+        scale: what integers are multiplied with to become samples in `unit`, where that is known: they are refused as
+            they are.
     """
 
     shape: tuple
@@ -36,6 +41,33 @@ class Contract:
     unit_range: bool | None = True
     classes: int | None = None
     one_hot: bool | None = None
+    sampling_rate: float | None = None
+    unit: str = ""
+    scale: float | None = None
+
+    @property
+    def takes_integers(self) -> bool:
+        """Whether samples are raw integers."""
+        return self.dtype in ("uint8", "int16")
+
+    def check_rate(self, sampling_rate: float | None) -> None:
+        """Raise `DataError` for signals of another sampling rate than the model's; an unknown rate passes."""
+        if sampling_rate is None or self.sampling_rate is None:
+            return
+        if not math.isclose(sampling_rate, self.sampling_rate, rel_tol=1e-3):
+            raise DataError(
+                f"The samples have a sampling rate of {sampling_rate:g} Hz, the model takes {self.sampling_rate:g} Hz:"
+                " resample them, for instance with scipy.signal.resample_poly, or choose a model of their rate."
+            )
+
+    def refuse_integers(self, x: np.ndarray) -> None:
+        """Raise `DataError` for integers, such as PCM sound, where floats in a unit are expected."""
+        if self.scale is not None and x.dtype.kind in "iu":
+            unit = f" in {self.unit}" if self.unit else ""
+            raise DataError(
+                f"x holds integers of dtype {x.dtype}, and the model takes floats{unit}: multiply them by"
+                f" {self.scale:g}, or export the model with raw_input=True."
+            )
 
 
 @contextlib.contextmanager
@@ -73,15 +105,18 @@ def check(x, y, sample_weight, contract, *, target=True, labels="required", give
         if given:
             refuse_target(y, contract)
         y = None
-    if contract.dtype == "uint8" or pixels:
+    if contract.takes_integers or pixels:
         if not x.size:
             raise DataError(
                 f"x is empty: expected at least one sample of shape {contract.shape}. Received shape {x.shape}."
             )
         checks.check_shape(x.shape, contract.shape)
-        if x.dtype != np.uint8:
-            raise DataError(f"The model takes raw pixels: expected dtype uint8. Received {x.dtype}.")
+        expected = "uint8" if pixels else contract.dtype
+        if x.dtype != expected:
+            raw = "pixels" if expected == "uint8" else "samples"
+            raise DataError(f"The model takes raw {raw}: expected dtype {expected}. Received {x.dtype}.")
     else:
+        contract.refuse_integers(x)
         itself = target and autoencoder and y is None
         x = checks.images(x, contract.shape, unit_range=contract.unit_range, target=itself)
     for name, array_ in (("y", y), ("sample_weight", sample_weight)):

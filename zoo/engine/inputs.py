@@ -137,6 +137,7 @@ def take(
             y, given = (label, False) if y is None else (y, True)
             sample_weight = weight if sample_weight is None else sample_weight
         if isinstance(x, Source):
+            contract.check_rate(x.sampling_rate)
             pixels = x.is_pixels and contract.dtype != "uint8"
             labels_of = y is None and x.labels is not None
             y, given = x.labels if labels_of else y, not labels_of

@@ -1,8 +1,8 @@
-"""What the numbers of a model are compared with: PCA with as many components, and the raw pixels."""
+"""What the numbers of a model are compared with: PCA with as many components, raw pixels, other detectors."""
 
 import functools
 
-from zoo.evaluation import reconstruction, representation
+from zoo.evaluation import detection, reconstruction, representation
 
 
 class Baselines:
@@ -12,11 +12,14 @@ class Baselines:
 
     Args:
         train, test: Source of the training and of the test samples.
+        model: Autoencoder whose preprocessing goes before PCA and the detectors, so that their errors are of the same
+            values as the model's; None or a model without preprocessing compares with the samples as they are.
     """
 
-    def __init__(self, train, test):
+    def __init__(self, train, test, model=None):
         self.train, self.test = train, test
-        self._pca = {}
+        self._target = model.target if model is not None and model.preprocessing else None
+        self._pca, self._detection = {}, {}
 
     def pca(self, components: int) -> dict[str, float]:
         """Reconstruction by PCA with so many components, fitted on the training samples."""
@@ -27,7 +30,7 @@ class Baselines:
     def _fit_pca(self, components):
         from sklearn.decomposition import PCA
 
-        train, test = _flat(self.train), _flat(self.test)
+        train, test = self._prepared(self.train), self._prepared(self.test)
         pca = PCA(components, svd_solver="covariance_eigh").fit(train)
         restored = pca.inverse_transform(pca.transform(test)).astype("float32")
         return {
@@ -35,6 +38,22 @@ class Baselines:
             "pca_psnr": reconstruction.peak_signal_to_noise_ratio(test, restored),
             "pca_explained_variance": reconstruction.explained_variance(test, restored),
         }
+
+    def detection(self, name: str, normal, normals, test_normal, components: int) -> dict[str, float]:
+        """Metrics of a baseline as a detector of anomalies, see `detection.of_baseline`.
+
+        Args:
+            name: key of `detectors.DETECTORS`.
+            normal: the normal classes.
+            normals: Source of the training samples of these classes.
+            test_normal: bool array, which test samples are of these classes.
+            components: of PCA.
+        """
+        key = name, repr(normal), components if name == "pca" else None
+        if key not in self._detection:
+            samples = self._prepared(normals), self._prepared(self.test)
+            self._detection[key] = detection.of_baseline(name, *samples, test_normal, components)
+        return self._detection[key]
 
     @functools.cached_property
     def neighbours(self) -> float:
@@ -45,6 +64,9 @@ class Baselines:
     def probe(self) -> float:
         """Linear-probe accuracy of the raw pixels."""
         return self._accuracy(representation.linear_probe_accuracy)
+
+    def _prepared(self, source):
+        return _flat(source) if self._target is None else self._target(source).reshape(len(source), -1)
 
     def _accuracy(self, measure):
         return measure(_flat(self.train), self.train.labels, _flat(self.test), self.test.labels)

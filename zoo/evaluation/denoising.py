@@ -3,32 +3,34 @@
 import keras
 
 from zoo.core.batches import forward
-from zoo.evaluation.reconstruction import peak_signal_to_noise_ratio
+from zoo.evaluation.reconstruction import peak_signal_to_noise_ratio, signal_to_noise_ratio
 
 LEVELS = {"low": 0.5, "medium": 1.0, "high": 1.5}
 _BATCH_SIZE = 500  # the random numbers of a corruption depend on it, and so do the numbers of the cards
 
 
 def gains(model, x):
-    """Peak signal-to-noise ratio in decibels of corrupted samples and of their reconstructions, against clean ones.
+    """Signal-to-noise ratio in decibels of corrupted samples and of their reconstructions, against clean ones.
 
+    "psnr" relates the noise to the range [0, 1], "snr" to the samples themselves.
     "medium" is the corruption of the training, "low" half and "high" one and a half times as strong. Arguments as
     `restore`.
     """
     results = {}
     for seed, (level, factor) in enumerate(LEVELS.items()):
         corrupted, denoised = restore(model, x, factor, seed)
-        results[f"psnr_corrupted_{level}"] = peak_signal_to_noise_ratio(x, corrupted)
-        results[f"psnr_denoised_{level}"] = peak_signal_to_noise_ratio(x, denoised)
+        for state, samples in (("corrupted", corrupted), ("denoised", denoised)):
+            results[f"psnr_{state}_{level}"] = peak_signal_to_noise_ratio(x, samples)
+            results[f"snr_{state}_{level}"] = signal_to_noise_ratio(x, samples)
     return results
 
 
 def restore(model, x, factor=1.0, seed=0):
-    """Corrupt samples as in training, `factor` times as strongly, and reconstruct them.
+    """Corrupt samples as in training, `factor` times as strongly, and reconstruct them; both as the model's target is.
 
     Args:
         model: a denoising Autoencoder.
-        x: float32 array (samples, *input_shape).
+        x: float32 array (samples, *target_shape), preprocessed: `Autoencoder.target`.
         factor: strength of the corruption, 1 as in training.
         seed: seed of the corruption.
 
@@ -45,4 +47,5 @@ def restore(model, x, factor=1.0, seed=0):
         return batch
 
     corrupted = forward(corrupt, x, _BATCH_SIZE)
-    return corrupted, forward(lambda batch: model(batch, training=False), corrupted, _BATCH_SIZE)
+    encoder = model.behind_preprocessing()
+    return corrupted, forward(lambda batch: model.decoder(encoder(batch)), corrupted, _BATCH_SIZE)

@@ -1,16 +1,16 @@
 """Measuring a model: every metric of the table that applies to the model and the data."""
 
+import functools
 import math
 
-import numpy as np
-
 from zoo.core.errors import DataError, unknown_name
-from zoo.evaluation import anomaly, denoising, reconstruction, representation, sparsity
+from zoo.evaluation import anomaly, denoising, detection, reconstruction, representation, sparsity
 from zoo.evaluation.context import EvaluationContext, model_meets
+from zoo.evaluation.detectors import DETECTORS
 from zoo.evaluation.metrics import EVALUATED, METRICS, OF_THE_MODEL, REQUIREMENTS
 
 
-def measure(model, test, *, train=None, anomalies=None, metrics=None, baselines=None) -> dict[str, float]:
+def measure(model, test, *, train=None, anomalies=None, normal=None, metrics=None, baselines=None) -> dict:
     """Measure an Autoencoder on samples.
 
     Args:
@@ -18,6 +18,8 @@ def measure(model, test, *, train=None, anomalies=None, metrics=None, baselines=
         test: `zoo.data.Source` of samples of the model's shape; of a Stream, the first 60,000 samples are taken.
         train: the same of its training samples, apart from `test`; None leaves out what needs them.
         anomalies: the same of samples that count as anomalies; None leaves out what needs them.
+        normal: the class or classes of the labels that are normal, as numbers or names, where all others are
+            anomalies; by default the `normal_class` of `test`, and without one what needs it is left out.
         metrics: names of `zoo.evaluation.metrics.EVALUATED`. By default all that the model and the data allow.
         baselines: `Baselines` of `train` and `test`, to compute them once for several models.
 
@@ -35,7 +37,7 @@ def measure(model, test, *, train=None, anomalies=None, metrics=None, baselines=
         {'mse': 0.0213}
     """
     check(model, metrics)
-    context = EvaluationContext(model, test, train, anomalies, baselines)
+    context = EvaluationContext(model, test, train, anomalies, normal, baselines)
     asked = list(EVALUATED if metrics is None else metrics)
     missing = {name: next((r for r in METRICS[name].needs if not context.meets(r)), None) for name in asked}
     for name in metrics or ():
@@ -59,9 +61,10 @@ def check(model, metrics) -> None:
                 raise _inapplicable(name, requirement, model)
 
 
-def needs(metrics, requirement: str) -> bool:
-    """Whether one of these metrics, all if None, needs something of `zoo.evaluation.metrics.REQUIREMENTS`."""
-    return any(requirement in METRICS[name].needs for name in (EVALUATED if metrics is None else metrics))
+def needs(metrics, *requirements: str) -> bool:
+    """Whether one of these metrics, all if None, needs one of these of `zoo.evaluation.metrics.REQUIREMENTS`."""
+    asked = EVALUATED if metrics is None else metrics
+    return any(requirement in METRICS[name].needs for name in asked for requirement in requirements)
 
 
 def _inapplicable(name, requirement, model, dataset=""):
@@ -72,7 +75,7 @@ def _inapplicable(name, requirement, model, dataset=""):
 
 
 def _reconstruction(context):
-    x, restored = context.pixels, context.reconstruction
+    x, restored = context.targets, context.reconstruction
     results = {
         "mse": reconstruction.mean_squared_error(x, restored),
         "psnr": reconstruction.peak_signal_to_noise_ratio(x, restored),
@@ -95,8 +98,13 @@ def _clusters(context):
 
 
 def _anomaly(context):
-    errors = np.square(context.reconstruction - context.pixels).reshape(len(context.pixels), -1).mean(axis=1)
-    return {"anomaly_auroc": anomaly.auroc(errors, context.model.reconstruction_error(context.anomalies))}
+    return {"anomaly_auroc": anomaly.auroc(context.scores, context.model.score(context.anomalies))}
+
+
+def _detection_of(name, context):
+    return context.baselines.detection(
+        name, context.normal, context.train_normals, context.test_normal, math.prod(context.model.latent_shape)
+    )
 
 
 # Key of the table: function from an `EvaluationContext` to the metrics that it computes.
@@ -110,6 +118,8 @@ _COMPUTED_BY = {
     "clusters": _clusters,
     "anomaly": _anomaly,
     "one class out": lambda c: {"one_class_out_auroc": _by_features(anomaly.one_class_out, c)},
-    "denoising": lambda c: denoising.gains(c.model, c.pixels),
+    "detection": detection.of_model,
+    **{f"detection of {name}": functools.partial(_detection_of, name) for name in DETECTORS},
+    "denoising": lambda c: denoising.gains(c.model, c.targets),
     "sparsity": lambda c: sparsity.usage(c.model.encode(c.test)),
 }

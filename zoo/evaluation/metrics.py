@@ -17,7 +17,7 @@ class Metric:
         computed_by: key of the function in `zoo.evaluation.measure` that computes it, together with others;
             "" where only an exported file has it.
         needs: keys of `REQUIREMENTS` that model and data have to meet.
-        baseline: name of the metric that a card shows next to it.
+        baselines: names of the metrics that a card shows next to it.
         as_baseline: of a baseline, what was measured.
         column: title of a narrow column.
         digits: decimal places in a narrow column.
@@ -29,7 +29,7 @@ class Metric:
     better: str
     computed_by: str = ""
     needs: tuple[str, ...] = ()
-    baseline: str = ""
+    baselines: tuple[str, ...] = ()
     as_baseline: str = ""
     column: str = ""
     digits: int = 3
@@ -65,16 +65,44 @@ REQUIREMENTS = {
     "sparsity": "a sparse autoencoder",
     "unit range": "a sigmoid output",
     "images": "images of shape (height, width, channels)",
+    "unit values": "images, or a sigmoid output",
+    "signals": "signals or tables, without a sigmoid output",
     "labels": "a dataset with labels",
     "train split": "a dataset with a train and a test split",
+    "classes": "a train split with samples of at least two classes",
     "few features": "fewer latent features than samples have elements",
     "anomalies": "a dataset of anomalies: pass anomalies=, such as 'mnist'",
+    "normal classes": "a labelled dataset with normal samples and anomalies: pass normal=, the normal classes",
+    "normal samples": "a train split with at least two normal samples",
+    "threshold": "a model with a threshold, or at least 200 normal training samples",
+    "many normal samples": "a train split with at least 200 normal samples",
 }
-OF_THE_MODEL = ("corruption", "sparsity", "unit range", "images")  # known before any data is read
+OF_THE_TRAIN_SPLIT = ("train split", "normal samples", "many normal samples", "threshold")  # what it is read for
+OF_THE_MODEL = (
+    "corruption",
+    "sparsity",
+    "unit range",
+    "images",
+    "unit values",
+    "signals",
+)  # known before any data is read
 
-_LABELS = ("labels", "train split")
+_LABELS = ("labels", "train split", "classes")
 _PCA = {"computed_by": "pca", "needs": ("train split", "few features"), "as_baseline": "PCA, as many components"}
 _PIXELS = {"needs": _LABELS, "as_baseline": "raw pixels"}
+
+
+_DETECTION = {
+    "auroc": "AUROC of normal classes against all others",
+    "average_precision": "Average precision of anomalies",
+    "partial_auroc": "Partial AUROC, false-positive rates up to 0.1 (McClish)",
+    "f1_at_threshold": "F1 at the threshold that passes 99 % of normal samples",
+}
+_DETECTORS = {
+    "pca": "PCA, as many components",
+    "isolation_forest": "Isolation Forest",
+    "nearest_neighbours": "distance to 5 neighbours",
+}
 
 
 def _error(title, form, *arguments, **keywords):
@@ -85,43 +113,64 @@ def _share(title, *arguments, form="{:.4f}", **keywords):
     return Metric(title, form, "share", "higher", *arguments, **keywords)
 
 
-def _psnr(title, *arguments, **keywords):
+def _decibels(title, *arguments, **keywords):
     return Metric(f"{title}, dB", "{:.2f}", "dB", "higher", *arguments, **keywords)
 
 
 def _denoising(level, strength):
-    corrupted, common = f"psnr_corrupted_{level}", {"computed_by": "denoising", "needs": ("corruption",)}
-    return {
-        corrupted: _psnr(f"PSNR corrupted at {strength}", as_baseline="corrupted input", **common),
-        f"psnr_denoised_{level}": _psnr(f"PSNR denoised at {strength}", baseline=corrupted, **common),
-    }
+    found = {}
+    for name, kind in (("psnr", "unit values"), ("snr", "signals")):
+        corrupted, common = f"{name}_corrupted_{level}", {"computed_by": "denoising", "needs": ("corruption", kind)}
+        title = name.upper()
+        found[corrupted] = _decibels(f"{title} corrupted at {strength}", as_baseline="corrupted input", **common)
+        found[f"{name}_denoised_{level}"] = _decibels(
+            f"{title} denoised at {strength}", baselines=(corrupted,), **common
+        )
+    return found
 
 
 def _sparsity(title, form, kind):
     return Metric(title, form, kind, "", "sparsity", ("sparsity",))
 
 
+def _detection():
+    entries = {}
+    for name, title in _DETECTION.items():
+        at_threshold = name == "f1_at_threshold"
+        baselines = tuple(f"{detector}_{name}" for detector in _DETECTORS)
+        needs = ("normal classes", "threshold") if at_threshold else ("normal classes",)
+        entries[name] = _share(title, "detection", needs, baselines)
+        for baseline, (detector, description) in zip(baselines, _DETECTORS.items(), strict=True):
+            needs = ("normal classes", "many normal samples" if at_threshold else "normal samples")
+            needs += ("few features",) if detector == "pca" else ()
+            entries[baseline] = _share(
+                f"{title}, {description}", f"detection of {detector}", needs, as_baseline=description
+            )
+    return entries
+
+
 METRICS = {
-    "mse": _error("Mean squared error", "{:.5f}", "reconstruction", (), "pca_mse", column="MSE", digits=4),
+    "mse": _error("Mean squared error", "{:.5f}", "reconstruction", (), ("pca_mse",), column="MSE", digits=4),
     "bce": _error("Binary cross-entropy", "{:.4f}", "reconstruction", ("unit range",)),
-    "psnr": _psnr("Peak signal-to-noise ratio", "reconstruction", (), "pca_psnr"),
+    "psnr": _decibels("Peak signal-to-noise ratio", "reconstruction", ("unit values",), ("pca_psnr",)),
     "ssim": _share("Structural similarity", "reconstruction", ("images",)),
-    "explained_variance": _share("Explained variance", "reconstruction", (), "pca_explained_variance"),
+    "explained_variance": _share("Explained variance", "reconstruction", (), ("pca_explained_variance",)),
     "pca_mse": _error("Mean squared error of PCA", "{:.5f}", column="PCA", digits=4, **_PCA),
-    "pca_psnr": _psnr("Peak signal-to-noise ratio of PCA", **_PCA),
+    "pca_psnr": _decibels("Peak signal-to-noise ratio of PCA", **{**_PCA, "needs": (*_PCA["needs"], "unit values")}),
     "pca_explained_variance": _share("Explained variance of PCA", **_PCA),
     "knn_accuracy": _share(
-        "kNN accuracy on the latent features (k = 7)", "neighbours", _LABELS, "pixels_knn_accuracy", column="kNN-7"
+        "kNN accuracy on the latent features (k = 7)", "neighbours", _LABELS, ("pixels_knn_accuracy",), column="kNN-7"
     ),
     "pixels_knn_accuracy": _share("kNN accuracy on raw pixels (k = 7)", "neighbours of pixels", **_PIXELS),
     "linear_probe_accuracy": _share(
-        "Linear-probe accuracy", "probe", _LABELS, "pixels_linear_probe_accuracy", column="linear probe"
+        "Linear-probe accuracy", "probe", _LABELS, ("pixels_linear_probe_accuracy",), column="linear probe"
     ),
     "pixels_linear_probe_accuracy": _share("Linear-probe accuracy of raw pixels", "probe of pixels", **_PIXELS),
     "cluster_nmi": _share("k-means clusters: normalised mutual information", "clusters", ("labels",), form="{:.3f}"),
     "cluster_ari": _share("k-means clusters: adjusted Rand index", "clusters", ("labels",), form="{:.3f}"),
     "anomaly_auroc": _share("Anomaly AUROC, another dataset", "anomaly", ("anomalies",)),
     "one_class_out_auroc": _share("Anomaly AUROC, one class out", "one class out", _LABELS),
+    **_detection(),
     **_denoising("low", "half the corruption"),
     **_denoising("medium", "the corruption of the training"),
     **_denoising("high", "1.5 times the corruption"),

@@ -26,6 +26,13 @@ def peak_signal_to_noise_ratio(x, reconstruction):
     return float(np.mean(-10 * np.log10(np.maximum(errors, 1e-10))))
 
 
+def signal_to_noise_ratio(x, reconstruction):
+    """Mean over samples of 10 log₁₀ (Σx² / Σ(x - x̃)²), in decibels: of each sample's energy to that of its error."""
+    energy = np.square(x.astype("float64")).reshape(len(x), -1).sum(axis=1)
+    errors = np.square(x.astype("float64") - reconstruction).reshape(len(x), -1).sum(axis=1)
+    return float(np.mean(10 * np.log10(np.maximum(energy, 1e-10) / np.maximum(errors, 1e-10))))
+
+
 def structural_similarity(x, reconstruction):
     """Mean structural similarity (SSIM) of images (samples, height, width, channels) in [0, 1], as float of at most 1.
 

@@ -7,7 +7,7 @@ from zoo.core import files
 from zoo.core.terminal import native_errors_hidden
 from zoo.exporting import parity, task
 from zoo.exporting.formats import FORMATS
-from zoo.exporting.report import ExportedFile
+from zoo.exporting.report import ExportedFile, Written
 from zoo.exporting.target import ExportTarget
 
 
@@ -26,11 +26,13 @@ class Comparison:
         self._inputs = target.inputs(samples)
         self._references = {name: s.run(self._inputs[name]) for name, s in target.signatures.items()}
         self._task = task
+        if task is not None and target.kind == "autoencoder":
+            self._task = {**task, "targets": target.targets(samples)}
         self._tolerance = tolerance
         self._exact = functools.cache(exact)
         self._before = self._metrics(self._references, lambda name, x: target.signatures[name].run(x))
 
-    def with_keras(self, name: str, path: pathlib.Path, mode: str | None, float32_bytes: int | None) -> ExportedFile:
+    def with_keras(self, name: str, path: pathlib.Path, mode: str | None, written: Written) -> ExportedFile:
         """What is known about a written file; raises `ParityError` if it does not compute what Keras computes."""
         form = FORMATS[name]
         operators = form.audited(path)
@@ -58,17 +60,18 @@ class Comparison:
             sha256=files.sha256(path),
             seal=None if opened.metadata is None else opened.metadata.seal,
             quantization=mode,
-            size_ratio=None if float32_bytes is None else size / float32_bytes,
+            size_ratio=None if written.float32_bytes is None else size / written.float32_bytes,
             max_difference=first.max_difference,
             mean_difference=first.mean_difference,
             tolerance=first.tolerance,
             signatures=differences,
             metrics={key: {"before": self._before[key], "after": value} for key, value in after.items()},
             operators=tuple(operators),
+            micro=written.micro,
         )
 
     def _in_float64(self, signature):
         return self._exact().signatures[signature].run(self._inputs[signature])
 
     def _metrics(self, outputs, run):
-        return {} if self._task is None else task.metrics(outputs, self._references, self._inputs, run, **self._task)
+        return {} if self._task is None else task.metrics(outputs, self._references, run, **self._task)

@@ -47,6 +47,15 @@ def with_clipped_logits(content):
     return _written(model)
 
 
+def nodes_of(content, layers):
+    """Names of the tensors in a .tflite file that layers of these names compute, by which the converter knows them."""
+    model = keras_internals.tflite_objects(content)
+    names = {tensor.name.decode() for graph in model.subgraphs for tensor in graph.tensors}
+    parts = [f"/{layer}/" for layer in layers]
+    # A tensor of several operators has their names, with a semicolon in between.
+    return sorted(name for name in names if any(part in f"/{name}".replace(";", ";/") for part in parts))
+
+
 def with_float_output(content, signature):
     """A .tflite file in which the output of a signature is no longer quantised at the end of its graph."""
     operators, model = keras_internals.tflite_schema().BuiltinOperator, keras_internals.tflite_objects(content)
@@ -66,11 +75,18 @@ def _written(model):
 
 
 class _SharingBuilder(flatbuffers.Builder):
-    """A FlatBuffers builder that writes equal vectors once and lets every table refer to that one."""
+    """A FlatBuffers builder that writes equal vectors once and lets every table refer to that one.
+
+    Vectors of bytes, the weights, begin at multiples of 16 as the format's schema demands: kernels of small processors
+    read several numbers at a time. Python's builder does not know of it.
+    """
 
     def __init__(self, size):
         super().__init__(size)
         self._vectors = {}
+
+    def StartVector(self, elemSize, numElems, alignment):  # noqa: N802, N803
+        return super().StartVector(elemSize, numElems, 16 if elemSize == 1 else alignment)
 
     def CreateNumpyVector(self, x):  # noqa: N802, the name that FlatBuffers' generated code calls
         key = (x.dtype.str, x.tobytes())

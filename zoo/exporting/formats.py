@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from zoo.core.errors import ExportError
 from zoo.exporting import onnx, onnx_structure, runtime, saved_model, tflite, tflite_structure
+from zoo.exporting.micro import operators, writing
 from zoo.exporting.opening import opened
 
 
@@ -16,8 +17,8 @@ class Format:
 
     Attributes:
         file: name of the file (or directory) inside the export directory.
-        write: function of (`ExportTarget`, path, `Plan`) that writes the file; returns the size in bytes of the float32
-            file if this one is quantised, else None.
+        write: function of (`ExportTarget`, path, `Plan`) that writes the file; returns what it knows of it, as
+            `zoo.exporting.report.Written`, or None.
         open: function of a path that returns its runtime, see `zoo.exporting.runtime`; of a file also with the
             arguments of `zoo.exporting.opening.opened`.
         operators: function of a path to the sorted names of the operators in the file.
@@ -48,6 +49,13 @@ FORMATS = {
         functools.partial(opened, check=tflite_structure.check, engine=runtime.LiteRT),
         tflite.operators,
         tflite.is_foreign,
+    ),
+    "micro": Format(
+        "micro/model.tflite",
+        writing.write,
+        functools.partial(opened, check=tflite_structure.check, engine=runtime.LiteRT),
+        tflite.operators,
+        operators.is_foreign,
     ),
     "onnx": Format(
         "model.onnx",

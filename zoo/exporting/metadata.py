@@ -24,6 +24,9 @@ Threshold = Annotated[float, msgspec.Meta(ge=0)]
 Seal = Annotated[str, msgspec.Meta(pattern="^sha256:[0-9a-f]{64}$")]
 
 
+_ALWAYS = ("unit_range", "threshold")  # of every file, known or not
+
+
 @dataclasses.dataclass(frozen=True)
 class Names:
     """The names of a signature's input and its output."""
@@ -43,6 +46,9 @@ class Metadata:
         unit_range: whether samples must lie in [0, 1]; None if unknown.
         threshold: anomaly threshold, or None.
         seal: see `zoo.exporting.seal`; None where the format has none, and in files of older versions.
+        sampling_rate: samples per second of the signals, or None.
+        unit: unit of the samples, or None.
+        scale: what integers would be multiplied with to become samples in `unit`, where the file takes floats; or None.
     """
 
     model: Kind
@@ -51,13 +57,14 @@ class Metadata:
     unit_range: bool | None
     threshold: Threshold | None
     seal: Seal | None = None
+    sampling_rate: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    unit: schema.Text | None = None
+    scale: float | None = None
 
     def to_json(self) -> str:
         """The metadata as JSON text."""
         known = dataclasses.asdict(self)
-        if self.seal is None:
-            del known["seal"]
-        return json.dumps(known)
+        return json.dumps({key: value for key, value in known.items() if value is not None or key in _ALWAYS})
 
     def check_signatures(self, found: Mapping[str, Any]) -> None:
         """Raise `ExportError` unless a file has these signatures and no others.
@@ -74,7 +81,16 @@ class Metadata:
 def of_target(target, threshold: float | None) -> Metadata:
     """The metadata of an `ExportTarget`."""
     signatures = {s.name: Names(s.input_name, s.output_name) for s in target.signatures.values()}
-    return Metadata(target.kind, target.default.name, signatures, target.unit_range, threshold)
+    return Metadata(
+        target.kind,
+        target.default.name,
+        signatures,
+        target.unit_range,
+        threshold,
+        sampling_rate=target.signal.get("sampling_rate"),
+        unit=target.signal.get("unit") or None,
+        scale=target.signal.get("scale") if target.raw is None else None,
+    )
 
 
 def parsed(text: bytes | str | None) -> Metadata | None:

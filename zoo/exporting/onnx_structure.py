@@ -20,7 +20,7 @@ _TYPES = {
     11: ("double_data", 64), 12: ("uint64_data", 32), 13: ("uint64_data", 64),
 }  # fmt: skip
 _DATA = ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data")
-_FLOAT, _UINT8, _INT64 = 1, 2, 7
+_FLOAT, _UINT8, _INT16, _INT64 = 1, 2, 5, 7
 # Branches and scans are nothing that zoo.export writes; recurrent layers become loops.
 _REFUSED = {"If", "Scan", "SequenceMap"}
 _LOOP = "Loop"
@@ -34,8 +34,8 @@ _WINDOW: dict[str, tuple[int, int] | None] = {
 _REDUCTION: dict[str, tuple[int, int] | None] = {"axes": _AXIS, "keepdims": _FLAG, "noop_with_empty_axes": _FLAG}
 _PLAIN = (
     "Abs", "Add", "Clip", "Div", "Erf", "Exp", "GlobalAveragePool", "GlobalMaxPool", "Identity", "Log", "MatMul", "Max",
-    "Min", "Mul", "Neg", "Relu", "Reshape", "Sigmoid", "Slice", "Softplus", "Sqrt", "Squeeze", "Sub", "Tanh",
-    "Unsqueeze",
+    "Min", "Mul", "Neg", "Reciprocal", "Relu", "Reshape", "Sigmoid", "Slice", "Softplus", "Sqrt", "Squeeze", "Sub",
+    "Tanh", "Unsqueeze",
 )  # fmt: skip
 # Operators that ONNX Runtime runs safely with any inputs if these are the attributes: smallest and largest integer of
 # each, None for texts and floats.
@@ -221,5 +221,5 @@ def _check_ends(graph, constants):
             f"its value {name!r} is not of a fixed shape, apart from the number of samples",
         )
         require(4 * math.prod(sizes[1:]) <= MEMORY, f"its value {name!r} needs too much memory")
-        allowed = (_FLOAT, _UINT8) if value is inputs[0] else _TYPES
+        allowed = (_FLOAT, _UINT8, _INT16) if value is inputs[0] else _TYPES
         require(tensor.elem_type in allowed, f"its value {name!r} is of an unsupported type, number {tensor.elem_type}")

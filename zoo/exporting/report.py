@@ -28,6 +28,40 @@ class Difference:
 
 
 @dataclasses.dataclass(frozen=True)
+class MicroRun:
+    """What a file for microcontrollers needs and computes in the interpreter of TFLite Micro.
+
+    Attributes:
+        signature: the one that the file computes.
+        arena_bytes: the smallest arena in which it runs, measured on a 64-bit PC with the reference kernels.
+        samples: number of real samples that were run there and in LiteRT.
+        max_units: largest difference to LiteRT, in steps of the integer output; None for a float32 output.
+        max_difference: the same as floats.
+        version: of the package tflite-micro.
+    """
+
+    signature: str
+    arena_bytes: int
+    samples: int
+    max_units: int | None
+    max_difference: float
+    version: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """What the writer of a file knows of it.
+
+    Attributes:
+        float32_bytes: size of the float32 file, if this one is quantised.
+        micro: of a file for microcontrollers.
+    """
+
+    float32_bytes: int | None = None
+    micro: MicroRun | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class ExportedFile:
     """One exported file.
 
@@ -43,6 +77,7 @@ class ExportedFile:
         signatures: dict of signature name to `Difference`.
         metrics: dict of task metric to {"before", "after"}: of the Keras model and of this file, on the same samples.
         operators: names of the operators in it, sorted.
+        micro: of a file for microcontrollers, what TFLite Micro makes of it.
     """
 
     file: str
@@ -57,6 +92,7 @@ class ExportedFile:
     signatures: dict[str, Difference]
     metrics: dict[str, dict[str, float]]
     operators: tuple[str, ...]
+    micro: MicroRun | None = None
 
 
 @dataclasses.dataclass(frozen=True)

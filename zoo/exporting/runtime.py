@@ -117,7 +117,7 @@ class LiteRT(_Runtime):
     def _outputs(self, details, signature, x):
         engine = self._running()
         if details.input_scale and x.dtype != details.dtype:
-            x = _quantized(x, details.dtype, *details.input_scale)
+            x = quantized(x, details.dtype, *details.input_scale)
         outputs = engine.run(signature, details, x)
         if details.output_scale:
             scale, zero_point = details.output_scale
@@ -173,7 +173,8 @@ def _scale(details):
     return (scale, zero_point) if scale and np.dtype(details["dtype"]).kind in "iu" else None
 
 
-def _quantized(x, dtype, scale, zero_point):
+def quantized(x, dtype, scale, zero_point):
+    """Floats as integers that stand for them."""
     limits = np.iinfo(dtype)
     return np.clip(np.rint(x / scale) + zero_point, limits.min, limits.max).astype(dtype)
 
@@ -191,7 +192,7 @@ class OnnxRuntime(_Runtime):
         super().__init__(content, known, threads)
         session, _ = self._engine
         (takes,) = session.get_inputs()
-        dtype = np.dtype({"tensor(float)": "float32", "tensor(uint8)": "uint8"}[takes.type])
+        dtype = np.dtype({"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int16)": "int16"}[takes.type])
         gives = {output.name: tuple(output.shape[1:]) for output in session.get_outputs()}
         if known is not None and known.seal is None:  # older versions list "decode", which such a file lacks
             present = {name: names for name, names in known.signatures.items() if names.input == takes.name}

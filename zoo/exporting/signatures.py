@@ -14,10 +14,10 @@ class Signature:
     """One computation of an exported file, found by its name in every format.
 
     Attributes:
-        name: "encode", "decode", "reconstruct", "score", "classify" or "serve".
+        name: "encode", "decode", "reconstruct", "score", "error", "classify" or "serve".
         input_name, output_name: names of its input and its output.
         shape: shape of one input sample.
-        dtype: dtype of the input, "float32" or "uint8".
+        dtype: dtype of the input, "float32", "uint8" or "int16".
         call: what is exported: function from a batch (samples, *shape) to its outputs (samples, ...), without training
             behaviour.
         reference: the same as the model itself computes it, to compare with.
@@ -47,40 +47,49 @@ class Signature:
 
 
 def verbs(model, folded_encoder, input_name, dtype, prepare):
-    """The signatures of an Autoencoder; corruption is in none of them."""
-    exported = _calls(folded_encoder, model.decoder, prepare)
-    references = _calls(model.encoder, model.decoder, prepare)
+    """The signatures of an Autoencoder; corruption is in none of them.
+
+    Args:
+        model: Autoencoder.
+        folded_encoder: what is exported in the place of its encoder behind the preprocessing.
+        input_name, dtype: of the samples.
+        prepare: makes what that encoder takes of samples.
+    """
+    exported = _calls(model, folded_encoder, prepare)
+    references = _calls(model, model.behind_preprocessing(), prepare)
     takes = {
         "reconstruct": (input_name, "reconstruction", model.input_shape, dtype),
         "encode": (input_name, "latent", model.input_shape, dtype),
         "decode": ("latent", "reconstruction", model.latent_shape, "float32"),
         "score": (input_name, "score", model.input_shape, dtype),
     }
+    if model.is_detector:
+        takes["error"] = (input_name, "error", model.input_shape, dtype)
     return [Signature(name, *details, exported[name], references[name]) for name, details in takes.items()]
 
 
-def _calls(encoder, decoder, prepare):
+def _calls(model, encoder, prepare):
     def encode(x):
         return encoder(prepare(x), training=False)
 
     def decode(latent):
-        return decoder(latent, training=False)
+        return model.decoder(latent, training=False)
 
     def reconstruct(x):
         return decode(encode(x))
 
+    def difference(x):
+        prepared = prepare(x)
+        return ops.subtract(prepared, decode(encoder(prepared, training=False)))
+
+    def error(x):
+        return ops.square(difference(x))
+
     def score(x):
-        errors = ops.square(ops.subtract(prepare(x), reconstruct(x)))
-        return ops.mean(errors, axis=tuple(range(1, len(errors.shape))))
+        if model.distance is None:
+            errors = error(x)
+            return ops.mean(errors, axis=tuple(range(1, len(errors.shape))))
+        deviation = encode(x) if model.distance.of == "latent" else ops.negative(difference(x))
+        return model.distance(ops.reshape(deviation, (-1, model.distance.size)))
 
-    return {"reconstruct": reconstruct, "encode": encode, "decode": decode, "score": score}
-
-
-def as_it_is(x):
-    """The samples themselves, as most models take them."""
-    return x
-
-
-def scaled(pixels):
-    """8-bit pixels, as floats in [0, 1]."""
-    return ops.cast(pixels, "float32") * (1 / 255)
+    return {"reconstruct": reconstruct, "encode": encode, "decode": decode, "score": score, "error": error}

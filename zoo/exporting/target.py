@@ -1,6 +1,7 @@
 """What is exported: a model, reduced to named signatures that share their weights."""
 
 import dataclasses
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -8,13 +9,15 @@ import numpy as np
 from zoo import data
 from zoo.autoencoder import Autoencoder
 from zoo.core import checks
+from zoo.core.batches import forward
 from zoo.core.errors import ExportError
 from zoo.engine.contract import Contract
 from zoo.engine.inputs import collect
 from zoo.evaluation.samples import load_for
 from zoo.exporting.folding import with_folded_latent
-from zoo.exporting.signatures import Signature, as_it_is, scaled, verbs
-from zoo.layers.parts import Encoder, Part, ZooModel, leaves, trained_on
+from zoo.exporting.signatures import Signature, verbs
+from zoo.layers.parts import Encoder, Part, ZooModel, leaves, meaning_of_integers, signal_facts, trained_on
+from zoo.layers.preprocessing import Rescale
 
 # The signature and the output of a model with one computation, by its role.
 _SINGLE = {
@@ -34,6 +37,11 @@ class ExportTarget:
         parts: the functional models that hold the weights.
         unit_range: whether float samples must lie in [0, 1].
         dataset: name of the dataset that the pretrained model was trained on, or None.
+        prepare: function from a batch of samples to what an autoencoder is to reconstruct.
+        signal: what is known of the signals, see `zoo.layers.parts.signal_facts`.
+        raw: the `zoo.preprocessing.Rescale` of integer samples, or None.
+        threshold: a detector's own, or None.
+        floating: names of layers that stay in float32 in an int8 file.
     """
 
     kind: str
@@ -41,6 +49,11 @@ class ExportTarget:
     parts: tuple
     unit_range: bool
     dataset: str | None
+    prepare: Callable
+    signal: dict
+    raw: Rescale | None = None
+    threshold: float | None = None
+    floating: tuple = ()
 
     @classmethod
     def of(cls, model, raw_input=False):
@@ -48,22 +61,30 @@ class ExportTarget:
 
         Args:
             model: what has passed `check`.
-            raw_input: take uint8 pixels, divided by 255 inside the graph.
+            raw_input: take integers, such as uint8 pixels, that become samples inside the graph.
         """
-        if isinstance(model, Autoencoder):
-            encoder = with_folded_latent(model.encoder)
+        is_autoencoder = isinstance(model, Autoencoder)
+        if is_autoencoder:
+            encoder = with_folded_latent(model.behind_preprocessing())
             kind, parts, unit_range = "autoencoder", (encoder, model.decoder), model.unit_range
-            shape, dtype, input_name = model.input_shape, model.encoder.inputs[0].dtype, "image"
+            first = model.encoder.inputs[0]
+            shape, dtype, input_name = model.input_shape, first.dtype, "samples" if first.name == "samples" else "image"
         else:
             kind, parts = model.role if isinstance(model, ZooModel) else "model", (model,)
             shape, dtype, input_name = tuple(model.input_shape[1:]), model.inputs[0].dtype, model.inputs[0].name
             unit_range = _unit_range(model, kind)
-        prepare = as_it_is
-        if raw_input and dtype != "uint8":
+        signal, raw = signal_facts(model.encoder if is_autoencoder else model), None
+        if raw_input and dtype not in ("uint8", "int16"):
             if kind == "decoder":
                 raise ExportError("raw_input=True takes pixels. Received a decoder, whose input are latent features.")
-            dtype, input_name, prepare = "uint8", "pixels", scaled
-        if kind == "autoencoder":
+            raw = meaning_of_integers(model.encoder if is_autoencoder else model)
+            dtype, input_name = raw.integers, "pixels" if raw.integers == "uint8" else "samples"
+
+        def prepare(x):
+            x = x if raw is None else raw(x)
+            return model.prepared(x) if is_autoencoder else x
+
+        if is_autoencoder:
             computations = verbs(model, encoder, input_name, dtype, prepare)
         else:
             name, output_name = _SINGLE.get(kind, ("serve", "output"))
@@ -72,7 +93,20 @@ class ExportTarget:
                 return model(prepare(x), training=False)
 
             computations = [Signature(name, input_name, output_name, shape, dtype, call, call)]
-        return cls(kind, {s.name: s for s in computations}, parts, unit_range, trained_on(model))
+        floating = [raw, *model.preprocessing] if is_autoencoder and model.preprocessing else []
+        floating += [model.distance] if is_autoencoder else []
+        return cls(
+            kind,
+            {s.name: s for s in computations},
+            parts,
+            unit_range,
+            trained_on(model.encoder if is_autoencoder else model),
+            prepare,
+            signal,
+            raw,
+            model.threshold if is_autoencoder else None,
+            tuple(layer.name for layer in floating if layer is not None),
+        )
 
     @property
     def layers(self) -> list:
@@ -108,7 +142,15 @@ class ExportTarget:
         if self.kind == "decoder":
             return np.random.default_rng(0).random((count, *self.input_shape), "float32")
         samples = data.samples_like(self.input_shape, count)
-        return np.rint(samples * 255).astype("uint8") if self.dtype == "uint8" else samples
+        limits = {"uint8": (0, 255), "int16": (-(2**15), 2**15 - 1)}
+        if self.dtype not in limits:
+            return samples
+        low, high = limits[self.dtype]
+        return np.rint(low + samples * (high - low)).astype(self.dtype)
+
+    def targets(self, samples):
+        """What an autoencoder is to reconstruct of samples, float32."""
+        return forward(self.prepare, samples)
 
     def samples(self, given, split, name="samples"):
         """Checked samples of the caller, as (array of the input's dtype, int labels (samples,) or None).
@@ -120,7 +162,7 @@ class ExportTarget:
         """
         if isinstance(given, str):
             given = load_for(self, given, split)
-        contract = Contract(self.input_shape, self.dtype, self.unit_range)
+        contract = Contract(self.input_shape, self.dtype, self.unit_range, **self.signal)
         x, y, _ = collect(contract, given, target=self.kind == "autoencoder", labels="optional", name=name)
         if y is not None and y.ndim == 2:
             y = y[:, 0] if y.shape[1] == 1 else y.argmax(axis=1)  # one-hot
@@ -145,6 +187,8 @@ def check(model) -> None:
     if isinstance(model, Autoencoder):
         if not all(isinstance(part, Part) for part in (model.encoder, model.decoder)):
             raise ExportError("The encoder and the decoder must be functional: built as keras.Model(inputs, outputs).")
+        if model.distance is not None:
+            model.distance.check_fitted()
         return
     if not isinstance(model, keras.Model) or not hasattr(model, "input_shape"):
         raise ExportError(

@@ -7,7 +7,7 @@ from zoo.evaluation.metrics import METRICS
 from zoo.evaluation.reconstruction import mean_squared_error
 
 
-def metrics(outputs, references, inputs, run, labels=None, anomalies=None, threshold=None):
+def metrics(outputs, references, run, targets=None, labels=None, anomalies=None, threshold=None):
     """Task metrics of a model, or of a file, on real samples.
 
     mse (reconstructions), knn_accuracy (k = 7; every other sample as reference for the rest, labelled samples
@@ -17,8 +17,8 @@ def metrics(outputs, references, inputs, run, labels=None, anomalies=None, thres
     Args:
         outputs: dict of signature name to outputs.
         references: the same as Keras computes it.
-        inputs: dict of signature name to the samples that they were computed from.
         run: function of a signature's name and further samples to outputs.
+        targets: what an autoencoder is to reconstruct, float32.
         labels: int labels (samples,), or None.
         anomalies: samples that count as anomalies, or None.
         threshold: anomaly threshold, or None.
@@ -28,9 +28,7 @@ def metrics(outputs, references, inputs, run, labels=None, anomalies=None, thres
     """
     results = {}
     if "reconstruct" in outputs:
-        x = inputs["reconstruct"]
-        target = x.astype("float32") * np.float32(1 / 255) if x.dtype == np.uint8 else x
-        results["mse"] = mean_squared_error(target, outputs["reconstruct"])
+        results["mse"] = mean_squared_error(targets, outputs["reconstruct"])
     if "encode" in outputs and labels is not None:
         results.update(_neighbours(outputs["encode"], labels))
     if "score" in outputs and anomalies is not None:

@@ -12,6 +12,7 @@ from zoo.core.errors import ExportError
 from zoo.core.terminal import native_errors_hidden
 from zoo.engine import keras_internals
 from zoo.exporting import flatbuffer, tflite_structure
+from zoo.exporting.report import Written
 from zoo.exporting.saved_model import write_signatures
 
 # Left in float32 by int8. The score, from its int8 reconstruction: a mean of squares in 8 bits takes some hundred
@@ -31,7 +32,7 @@ def write(target, path, plan):
     garbage for them without an error.
 
     Returns:
-        size in bytes of the float32 file, for the comparison, if this one is quantised.
+        `Written` with the size of the float32 file, for the comparison, if this one is quantised.
     """
     with tempfile.TemporaryDirectory() as directory, _quiet():
         saved_model = pathlib.Path(directory) / "saved_model"
@@ -43,7 +44,7 @@ def write(target, path, plan):
         except Exception as error:  # the converter's own error types are private
             raise ExportError(_refusal(target, str(error))) from error
     path.write_bytes(content)
-    return len(unquantized) if quantized else None
+    return Written(float32_bytes=len(unquantized) if quantized else None)
 
 
 def operators(path):
@@ -77,16 +78,19 @@ def _int8(target, converter, plan):
     import tensorflow as tf
 
     converter.representative_dataset = lambda: _batches(target, plan)
-    dtype = tf.uint8 if plan.quantization.integer_io else tf.float32
+    dtype = tf.as_dtype(plan.quantization.integer_io or "float32")
+    content = flatbuffer.with_clipped_logits(keras_internals.tflite_calibrated(converter))
     content = keras_internals.tflite_quantized(
-        flatbuffer.with_clipped_logits(keras_internals.tflite_calibrated(converter)),
+        content,
         input_data_type=dtype,
         output_data_type=dtype,
         denylisted_ops=_FLOAT_OPERATORS,
+        denylisted_nodes=flatbuffer.nodes_of(content, target.floating),
         disable_per_channel_for_dense_layers=_dense_scales_are_large(target),
     )
-    if "score" in target.signatures:  # as integers, a score would take 256 values
-        content = flatbuffer.with_float_output(content, "score")
+    for name in ("score", "error"):  # as integers, they would take 256 values
+        if name in target.signatures:
+            content = flatbuffer.with_float_output(content, name)
     return keras_internals.tflite_deduplicated(content)
 
 

@@ -27,6 +27,13 @@ def _same(context, inputs, outputs):
     context.shape(y, x.shape)
 
 
+def _of_floats(context, inputs, outputs):
+    """An operator that keeps the shape, which LiteRT checks no scales of: in float32 alone."""
+    (x,), (y,) = inputs, outputs
+    context.types([(FLOAT, FLOAT)], x, y)
+    context.shape(y, x.shape)
+
+
 def _rescales(context, numerators, y, low, high):
     """XNNPACK, inside LiteRT, rescales integers by some factors only; of others it has freed memory twice."""
     if y.dtype == INT8 and context.checked:
@@ -42,7 +49,7 @@ def _one_scale(context, *tensors):
 
 def _cast(context, inputs, outputs):
     (x,), (y,) = inputs, outputs
-    context.expect({x.dtype, y.dtype} <= {"float32", "uint8", "int32", "int64", "bool"})
+    context.expect({x.dtype, y.dtype} <= {"float32", "uint8", "int16", "int32", "int64", "bool"})
     context.shape(y, x.shape)
 
 
@@ -63,21 +70,30 @@ def _dequantize(context, inputs, outputs):
     context.shape(y, x.shape)
 
 
-def _arithmetic(context, inputs, outputs):
-    (a, b), (y,) = inputs, outputs
-    context.types([(FLOAT,) * 3, (INT8,) * 3], a, b, y)
-    context.expect(context.activation in _ACTIVATIONS)
-    _one_scale(context, a, b, y)
+def _arithmetic_shape(context, a, b, y):
     try:
         expected = np.broadcast_shapes(a.shape, b.shape)
     except ValueError:
         expected = None
     require(expected is not None, f"its {context.name} takes {a.shape} and {b.shape}, which do not go together")
     context.shape(y, expected)
+
+
+def _arithmetic(context, inputs, outputs):
+    (a, b), (y,) = inputs, outputs
+    context.types([(FLOAT,) * 3, (INT8,) * 3], a, b, y)
+    context.expect(context.activation in _ACTIVATIONS)
+    _one_scale(context, a, b, y)
+    _arithmetic_shape(context, a, b, y)
     products = (
         [a.scale * b.scale.astype("float64")] if context.name == "MUL" and y.dtype == INT8 else [a.scale, b.scale]
     )
     _rescales(context, products, y, 2**-10, 2**8)
+
+
+def _maximum(context, inputs, outputs):
+    context.types([(FLOAT,) * 3], *inputs, *outputs)
+    _arithmetic_shape(context, *inputs, *outputs)
 
 
 # Types of inputs, weights, bias and outputs: float32, with weights in int8 ("dynamic"), and int8.
@@ -363,10 +379,15 @@ OPERATORS = {
     47: Operator("EXP", _same, options_type=33),
     48: Operator("TOPK_V2", _top_k, options_type=34, inputs=(2, 2), outputs=2),
     53: Operator("CAST", _cast, "CastOptions", 37),
+    55: Operator("MAXIMUM", _maximum, options_type=39, inputs=(2, 2)),
     67: Operator("TRANSPOSE_CONV", _transposed_convolution, "TransposeConvOptions", 49, (3, 4)),
     69: Operator("TILE", _tile, options_type=51, inputs=(2, 2)),
     74: Operator("SUM", **_REDUCTION),
+    73: Operator("LOG", _of_floats),
+    75: Operator("SQRT", _of_floats),
+    76: Operator("RSQRT", _of_floats),
     85: Operator("ONE_HOT", _one_hot, "OneHotOptions", 61, (4, 4)),
+    92: Operator("SQUARE", _of_floats, options_type=66),
     97: Operator("RESIZE_NEAREST_NEIGHBOR", _resize, "ResizeOptions", 74, (2, 2)),
     98: Operator("LEAKY_RELU", _same, "LeakyReluOptions", 75),
     99: Operator("SQUARED_DIFFERENCE", _arithmetic, options_type=76, inputs=(2, 2)),

@@ -23,7 +23,7 @@ _TYPES = {
     17: ("int4", 4),
 }  # fmt: skip
 _LIMITS = {n: (np.iinfo(n).min, np.iinfo(n).max) for n in ("int8", "uint8", "int16", "uint16", "int32", "uint32")}
-_INPUTS = ("float32", "uint8", "int8")
+_INPUTS = ("float32", "uint8", "int8", "int16")
 _SCALES = (1e-30, 1e30)
 # What LiteRT reads of these is a version, or nothing; others steer it.
 _METADATA = {KEY.encode(), b"min_runtime_version", b"CONVERSION_METADATA", b"reduced_precision_support"}
@@ -55,6 +55,11 @@ def check(content: bytes) -> Structure:
     entries = model.metadata or ()
     unchecked.update(f"metadata {_text(e.name or b'')}" for e in entries if e.name not in _METADATA)
     return Structure(_metadata(entries, buffers), tuple(sorted(unchecked)))
+
+
+def operations(content: bytes) -> int:
+    """Number of operators that are run, at most, for one call of a .tflite file."""
+    return sum(len(graph.operators or ()) for graph in Reader(content).root().subgraphs or ())
 
 
 def operators(content: bytes) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from zoo.autoencoder import Autoencoder
 from zoo.core.errors import ConfigError
-from zoo.families.family import as_backbone, family
+from zoo.families.family import as_backbone, check_inner, family
 from zoo.layers import corruption as corruptions
 
 
@@ -40,6 +40,7 @@ def denoising(
     backbone = as_backbone(backbone)
     if backbone.corruption:
         raise ConfigError("The backbone is a denoising autoencoder already: pass a list of corruptions instead.")
+    check_inner(backbone, "denoising")
     layers = corruptions.get(corruption)
     for layer in layers:
         layer.check(backbone.input_shape)

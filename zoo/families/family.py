@@ -9,6 +9,7 @@ from zoo.autoencoder import Autoencoder
 from zoo.core.errors import ConfigError
 from zoo.families import registry
 from zoo.layers.configurable import plain
+from zoo.layers.parts import signal_facts
 
 _Arguments = ParamSpec("_Arguments")
 
@@ -69,6 +70,20 @@ def as_backbone(backbone: Autoencoder | dict[str, Any]) -> Autoencoder:
     if isinstance(backbone, dict):
         return registry.from_config(backbone)
     raise ConfigError(f"backbone must be an Autoencoder or its config. Received: {backbone!r}.")
+
+
+def check_inner(backbone: Autoencoder, name: str) -> None:
+    """Raise `ConfigError` if a backbone has what the family `name` would lose: preprocessing, or a detector's score."""
+    if backbone.is_detector:
+        outer = "detector"
+    elif backbone.preprocessing or signal_facts(backbone.encoder):
+        outer = "preprocessed"
+    else:
+        return
+    raise ConfigError(
+        f"The backbone is of the family {outer!r}, which comes around zoo.{name} and not into it. Build it in this"
+        f" order: zoo.{outer}(zoo.{name}(backbone, ...), ...)."
+    )
 
 
 def _config_value(value, family_name, argument):

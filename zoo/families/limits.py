@@ -13,7 +13,7 @@ from zoo.layers.sparsity import KeepLargest
 
 # Of a config: each far above what any model needs that one would save.
 _DEPTH, _VALUES, _ITEMS, _TEXT, _NUMBER = 100, 1_000_000, 500, 1_000, 2**63
-_LONG = ("mean", "variance")  # of a Normalization layer: a number for each value of a sample
+_LONG = ("mean", "variance", "deviation")  # of Normalization and Standardize: a number for each value of a sample
 # QR decompositions by which orthogonal kernels are drawn: rows x columns^2 of all of them; ten seconds on one core.
 _ORTHOGONAL = 3e10
 

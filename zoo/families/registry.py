@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 # Bytes of a model's weights and of the activations of one sample, unless an argument says otherwise.
 MEMORY_LIMIT = 2e9
+_NAMES = ("convolutional", "denoising", "detector", "feed_forward", "preprocessed", "sparse")
 # The modules of the built-in families, imported when one of them is asked for.
-_MODULES = {name: f"zoo.families.{name}" for name in ("convolutional", "denoising", "feed_forward", "sparse")}
+_MODULES = {name: f"zoo.families.{name}" for name in _NAMES}
 _MODULES["wrapped"] = "zoo.families.wrap"
 _BUILDERS: dict[str, Callable[..., "Autoencoder"]] = {}
 
@@ -44,7 +45,7 @@ def list_families() -> list[str]:
 
     Example:
         >>> zoo.list_families()
-        ['convolutional', 'denoising', 'feed_forward', 'sparse', 'wrapped']
+        ['convolutional', 'denoising', 'detector', 'feed_forward', 'preprocessed', 'sparse', 'wrapped']
     """
     return sorted({*_MODULES, *_BUILDERS})
 
@@ -124,14 +125,19 @@ def _built(config):
 
 
 def _is_foreign(config):
-    """Whether a config has a family, corruption or sparsity of the user's own, or a model in place of a config."""
-    from zoo.layers import corruption, sparsity
+    """Whether a config has a family or a layer of the user's own, or a model in place of a config."""
+    from zoo.layers import corruption, preprocessing, sparsity
 
     if not isinstance(config, dict):
         return config is not None and not isinstance(config, (str, int, float, list))
     if isinstance(name := config.get("family"), str) and name in _BUILDERS and name not in _MODULES:
         return True
-    for key, kind in (("corruption", corruption.Corruption), ("sparsity", sparsity.Sparsity)):
+    kinds = {
+        "preprocessing": preprocessing.Preprocessing,
+        "corruption": corruption.Corruption,
+        "sparsity": sparsity.Sparsity,
+    }
+    for key, kind in kinds.items():
         several = config.get(key) if isinstance(config.get(key), (list, tuple)) else [config.get(key)]
         if any(map(kind.is_foreign, several)):
             return True

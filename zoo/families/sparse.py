@@ -7,7 +7,7 @@ import keras
 
 from zoo.autoencoder import Autoencoder
 from zoo.core.errors import ConfigError
-from zoo.families.family import as_backbone, family
+from zoo.families.family import as_backbone, check_inner, family
 from zoo.layers import sparsity as sparsities
 from zoo.layers.parts import Encoder
 
@@ -40,6 +40,7 @@ def sparse(backbone: Autoencoder | dict[str, Any], sparsity: sparsities.Sparsity
     backbone = as_backbone(backbone)
     if backbone.sparsity:
         raise ConfigError("The backbone is a sparse autoencoder already. Received two sparsities.")
+    check_inner(backbone, "sparse")
     sparsity = sparsities.get(sparsity)
     encoder, latent = backbone.encoder, sparsity.constrain(backbone.encoder.output)
     if isinstance(sparsity, sparsities.KL) and not _ends_in_sigmoid(encoder):

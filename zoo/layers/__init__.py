@@ -1,1 +1,1 @@
-"""What the families are made of: corruption, sparsity, tied weights."""
+"""What the families are made of: corruption, preprocessing, sparsity, tied weights."""

@@ -7,6 +7,7 @@ import keras
 from zoo.core import checks
 from zoo.core.errors import ConfigError, DataError
 from zoo.core.reading import is_dataset_name
+from zoo.layers.preprocessing import Rescale
 
 
 class ZooModel:
@@ -49,10 +50,18 @@ class Part(ZooModel, keras.Model):
     Attributes:
         unit_range: whether samples must lie in [0, 1]; None if unknown.
         trained_on: name of the dataset that the pretrained weights were trained on, or None.
+        sampling_rate: samples per second of the signals that it takes, or None.
+        unit: unit of its samples, such as "mV", or None.
+        raw: dictionary of the `zoo.preprocessing.Rescale` that says what integers mean, or None.
     """
 
     unit_range: bool | None = None
     trained_on: str | None = None
+    sampling_rate: float | None = None
+    unit: str | None = None
+    raw: dict | None = None
+
+    _FACTS = ("unit_range", "trained_on", "sampling_rate", "unit", "raw")
 
     @classmethod
     def of(cls, model: keras.Model) -> keras.Model:
@@ -71,7 +80,7 @@ class Part(ZooModel, keras.Model):
         Raises:
             ConfigError: a layer has no config.
         """
-        facts = {"unit_range": self.unit_range, "trained_on": self.trained_on}
+        facts = {name: getattr(self, name) for name in self._FACTS}
         try:
             config = super().get_config()
         except NotImplementedError as error:
@@ -81,7 +90,7 @@ class Part(ZooModel, keras.Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         config = copy.deepcopy(config)  # Keras takes layers out of it
-        facts = {name: config.pop(name) for name in ("unit_range", "trained_on") if name in config}
+        facts = {name: config.pop(name) for name in cls._FACTS if name in config}
         part = super().from_config(config, custom_objects)
         for name, fact in facts.items():
             setattr(part, name, fact)
@@ -100,6 +109,26 @@ class Decoder(Part):
     """Latent features (batch, *latent_shape) to reconstructions (batch, *input_shape)."""
 
     role = "decoder"
+
+
+def meaning_of_integers(model: keras.Model) -> Rescale:
+    """What makes a model's samples of the integers that ``raw_input=True`` takes, 8-bit pixels unless it says else."""
+    known = next((part.raw for part in _parts(model) if part.raw), None)
+    return Rescale(1 / 255, integers="uint8") if known is None else Rescale.from_description(known)
+
+
+def _parts(model):
+    """The model itself and the encoders directly in it, as far as they are parts."""
+    return [part for part in (model, *getattr(model, "layers", ())) if isinstance(part, Part)]
+
+
+def signal_facts(model: keras.Model) -> dict:
+    """What a model, or the encoder inside it, says about its signals: arguments of `zoo.engine.contract.Contract`."""
+    part = next((part for part in _parts(model) if part.sampling_rate or part.unit or part.raw), None)
+    if part is None:
+        return {}
+    scale = None if part.raw is None else part.raw["scale"]
+    return {"sampling_rate": part.sampling_rate, "unit": part.unit or "", "scale": scale}
 
 
 def leaves(model: keras.Model) -> list[keras.layers.Layer]:

@@ -11,15 +11,26 @@ import keras
 from zoo.core.errors import TrainingError, unknown_name
 from zoo.data.stream import Stream
 from zoo.evaluation.samples import in_memory
+from zoo.evaluation.threshold import threshold
 from zoo.families import from_config
+from zoo.families.preprocessed import fitted, needs_fitting
 from zoo.recipes.checkpoint import Checkpoint
 from zoo.recipes.latent_scale import normalize_latent
 
 
-def build(recipe):
-    """The recipe's model with seeded fresh weights, compiled; this seeds Python, NumPy and the Keras backend."""
+def build(recipe, source=None):
+    """The recipe's model with seeded fresh weights; this seeds Python, NumPy and the Keras backend.
+
+    Args:
+        recipe: Recipe.
+        source: Source or Stream of the training split, on which preprocessing is fitted that needs it.
+    """
+    config = recipe.model
+    if source is not None and needs_fitting(config):
+        train, _ = _split(source, recipe.training.validation_split)
+        config = fitted(config, in_memory(train).values())
     keras.utils.set_random_seed(recipe.training.seed)
-    return from_config(recipe.model)
+    return from_config(config)
 
 
 def fit(recipe, model, source, *, checkpoint_directory, resume=True, verbose="auto"):
@@ -79,6 +90,10 @@ def fit(recipe, model, source, *, checkpoint_directory, resume=True, verbose="au
             raise TrainingError(f"{error} {kept} in {str(checkpoint_directory)!r}.") from None
     if settings.normalize_latent:
         normalize_latent(model, in_memory(train))
+    if model.distance is not None:
+        model.fit_score(in_memory(train))
+    if recipe.threshold_quantile is not None:
+        model.threshold = threshold(model, in_memory(validation), recipe.threshold_quantile)
     return history
 
 

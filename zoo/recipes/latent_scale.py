@@ -27,8 +27,9 @@ def normalize_latent(model, images):
     Raises:
         ConfigError: another latent layer or activation, or tied weights.
     """
-    last = model.encoder.layers[-1]
-    weighted = next((layer for layer in reversed(model.encoder.layers) if layer.weights), None)
+    encoder = model.behind_preprocessing()
+    last = encoder.layers[-1]
+    weighted = next((layer for layer in reversed(encoder.layers) if layer.weights), None)
     first = next((layer for layer in model.decoder.layers if layer.weights), None)
     activation = getattr(last, "activation", None)
     scalable = isinstance(weighted, (keras.layers.Dense, keras.layers.BatchNormalization))

@@ -2,42 +2,64 @@
 
 import numpy as np
 
+from zoo.recipes import signal_pictures
+
 _COLUMNS = 10
 _SCATTER = 2000  # samples in the latent scatter
 _MEASURED = 2000  # samples in the histogram of errors
 
 
-def of_model(card, model, source):
+def of_model(card, model, source, normal=()):
     """All pictures of one model, as one matplotlib Figure.
 
-    Rows of samples and their reconstructions (for a denoiser of corrupted samples, too), the decoder's response to
-    single latent features, for a sparse model the weights of its most active units, a scatter of the latent features,
-    the histogram of the reconstruction error, and the loss of each epoch.
+    Of images: rows of samples and their reconstructions (for a denoiser of corrupted samples, too), the decoder's
+    response to single latent features, for a sparse model the weights of its most active units. Of signals: waveforms
+    or spectrograms and their reconstructions. Below, a scatter of the latent features, the histogram of the
+    reconstruction error or of a detector's score, and the loss of each epoch.
 
     Args:
         card: zoo.Card; its name and history are drawn.
         model: Autoencoder.
         source: Source of test samples.
+        normal: the normal classes of its labels, as numbers or names; by default the one that the source
+            says. Only the picture of signals tells them apart.
     """
     from matplotlib.figure import Figure
 
-    few = source.subset(_one_of_each_class(source))
-    pixels = few.values()
-    latent = model.encode(source.part(0, _SCATTER))
-    rows = _reconstructions(model, pixels) if len(model.input_shape) == 3 else {}
-    if len(model.input_shape) == 3 and model.sparsity:
-        rows.update(_weights(model, latent) if latent.ndim == 2 else _weights_of_maps(model, latent))
-    elif len(model.input_shape) == 3 and latent.ndim == 2:
-        rows.update(_responses(model, latent))
-    figure = Figure(figsize=(8, 0.78 * len(rows) + 2.6), layout="constrained")
+    if len(model.input_shape) == 3:
+        shown = _Images(model, source)
+    else:
+        shown = signal_pictures.Signals(model, source, normal, measured=_MEASURED)
+    figure = Figure(figsize=(8, shown.height + 2.6), layout="constrained")
     figure.suptitle(card.name)
-    upper, lower = figure.subfigures(2, 1, height_ratios=(0.78 * len(rows) or 0.01, 2.4))
-    _draw_images(upper, rows)
-    scatter, errors, loss = lower.subplots(1, 3)
-    _draw_scatter(scatter, latent.reshape(len(latent), -1), source)
-    _draw_errors(errors, model.reconstruction_error(source.part(0, _MEASURED)))
+    upper, lower = figure.subfigures(2, 1, height_ratios=(shown.height, 2.4))
+    shown.draw(upper)
+    scatter, scores, loss = lower.subplots(1, 3)
+    _draw_scatter(scatter, shown.latent.reshape(len(shown.latent), -1), shown.labels)
+    shown.draw_scores(scores)
     _draw_loss(loss, card.history)
     return figure
+
+
+class _Images:
+    """What is drawn of a model of images: rows of them, and what is measured on many."""
+
+    def __init__(self, model, source):
+        scattered = source.part(0, _SCATTER)
+        self.labels, self.latent = scattered.labels, model.encode(scattered)
+        self._errors = model.reconstruction_error(source.part(0, _MEASURED))
+        rows = _reconstructions(model, source.subset(_one_of_each_class(source)).values())
+        if model.sparsity:
+            rows |= _weights(model, self.latent) if self.latent.ndim == 2 else _weights_of_maps(model, self.latent)
+        elif self.latent.ndim == 2:
+            rows |= _responses(model, self.latent)
+        self._rows, self.height = rows, 0.78 * len(rows)
+
+    def draw(self, figure):
+        _draw_images(figure, self._rows)
+
+    def draw_scores(self, axis):
+        _draw_errors(axis, self._errors)
 
 
 def save(figure, file, *, dpi=80):
@@ -105,8 +127,6 @@ def _filters(decoded):
 
 
 def _draw_images(figure, rows):
-    if not rows:
-        return
     axes = figure.subplots(len(rows), _COLUMNS, squeeze=False)
     for row, (title, pictures) in zip(axes, rows.items(), strict=True):
         for column, axis in enumerate(row):
@@ -119,13 +139,12 @@ def _draw_images(figure, rows):
         row[0].set_ylabel(title, rotation=0, ha="right", va="center", fontsize=8)
 
 
-def _draw_scatter(axis, latent, source):
+def _draw_scatter(axis, latent, labels):
     from sklearn.decomposition import PCA
 
     if latent.shape[1] > 2:
         latent = PCA(2, svd_solver="randomized", random_state=0).fit_transform(latent)
         axis.set_xlabel("latent features: first two principal components", fontsize=7)
-    labels = None if source.labels is None else source.labels[: len(latent)]
     axis.scatter(latent[:, 0], latent[:, -1], c=labels, s=3, cmap="tab10" if labels is not None else None)
     axis.set_xticks([])
     axis.set_yticks([])

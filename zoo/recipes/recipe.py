@@ -66,6 +66,9 @@ class Recipe:
         version: number of the weights: 1, and one more whenever the recipe changes after they were published.
         dataset_title: what the card calls the dataset, where that is not its name.
         license: licence of the weights.
+        normal: classes whose samples are normal, as numbers or names, for a detector: it is trained on these alone.
+        threshold_quantile: share of the held-out normal samples that a detector's threshold lets pass; by default no
+            threshold. Needs training.validation_split.
     """
 
     name: Text
@@ -76,6 +79,31 @@ class Recipe:
     version: PositiveCount = 1
     dataset_title: str = ""
     license: Text = "Apache-2.0"
+    normal: tuple[int | str, ...] = ()
+    threshold_quantile: Annotated[float, msgspec.Meta(gt=0, lt=1)] | None = None
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one sample, () where the config of the model does not state it by itself."""
+        config: Any = self.model
+        while isinstance(config, dict):
+            if isinstance(shape := config.get("input_shape"), (list, tuple)):
+                return tuple(shape)
+            config = config.get("backbone")
+        return ()
+
+    def __post_init__(self):
+        if self.threshold_quantile is not None:
+            if not self.training.validation_split:
+                raise ConfigError(
+                    "threshold_quantile is of samples that the model was not trained on: set validation_split in"
+                    " [training] too, for instance 0.2."
+                )
+            if self.model.get("family") != "detector":
+                raise ConfigError(
+                    'A threshold is a detector\'s: set family = "detector" in [model], with the other family as its'
+                    f" backbone. Received: family = {self.model.get('family')!r}."
+                )
 
 
 def find_recipe(recipe_or_name):

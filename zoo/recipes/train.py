@@ -66,7 +66,7 @@ def train(
 
 def _train(path, recipe, output_directory, resume, stream, verbose):
     # Keras starts only now, after what is wrong with the arguments has been said.
-    from zoo.evaluation.samples import load_for
+    from zoo.evaluation.samples import load_for, of_classes
     from zoo.recipes.fit import build, fit
     from zoo.recipes.publish import publish
 
@@ -74,8 +74,9 @@ def _train(path, recipe, output_directory, resume, stream, verbose):
     if checkpoint.is_symlink():
         raise OutputError(f"{str(checkpoint)!r} is a link, through which no checkpoint is written: remove it.")
     with _Stopwatch(checkpoint / "seconds.txt", resume) as stopwatch:
-        model = build(recipe)
-        source = load_for(model, recipe.dataset, "train", stream=stream)
+        whole = load_for(recipe, recipe.dataset, "train", stream=stream)
+        source = of_classes(whole, recipe.normal) if recipe.normal else whole
+        model = build(recipe, source)
         history = fit(recipe, model, source, checkpoint_directory=checkpoint, resume=resume, verbose=verbose).history
     test = _test_samples(recipe, model)
     publish(
@@ -93,9 +94,10 @@ def _train(path, recipe, output_directory, resume, stream, verbose):
             "version": source.version,
             "split": source.split,
             "samples": len(source),
+            "normal": recipe.normal or None,
         },
         recipe=dataclasses.asdict(recipe.training),
-        metrics={} if test is None else _measure(recipe, model, source, test),
+        metrics={} if test is None else _measure(recipe, model, whole, test),
         history={metric: [float(value) for value in values] for metric, values in history.items()},
         reproduction={
             "command": f"zoo train {recipe.name}",
@@ -145,7 +147,8 @@ def _measure(recipe, model, train, test):
 
     far = default_anomalies(recipe.dataset)
     anomalies = None if far is None else load_for(model, far, "test", stream="auto")
-    return measure(model, test, train=train if test.split == "test" else None, anomalies=anomalies)
+    train = train if test.split == "test" else None
+    return measure(model, test, train=train, anomalies=anomalies, normal=recipe.normal)
 
 
 def _cores():

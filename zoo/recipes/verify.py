@@ -113,7 +113,11 @@ def draw(name, file, *, dpi=120):
     This needs the model's dataset.
     """
     stated, model = card(name), load(name)
-    pictures.save(pictures.of_model(stated, model, _test_samples(stated, model, Evaluator())), file, dpi=dpi)
+    pictures.save(
+        pictures.of_model(stated, model, _test_samples(stated, model, Evaluator()), stated.dataset.normal or ()),
+        file,
+        dpi=dpi,
+    )
 
 
 def _measured_cost(name):

@@ -10,7 +10,7 @@ from zoo.core import checks
 from zoo.core.errors import ConfigError
 from zoo.engine.contract import Contract
 from zoo.engine.loop import Trainer
-from zoo.layers.parts import ZooModel, leaves
+from zoo.layers.parts import ZooModel, leaves, signal_facts
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -42,6 +42,7 @@ class Classifier(ZooModel, Trainer, keras.Model):
             unit_range=getattr(self.get_encoder(), "unit_range", None),
             classes=self.output_shape[-1],
             one_hot=False if "sparse" in loss else True if "categorical" in loss else None,
+            **signal_facts(self),
         )
 
     def call(self, inputs, training=None, mask=None):

@@ -25,6 +25,7 @@ class Corruption(Configurable, keras.layers.Layer):
 
     Attributes:
         limits: largest value of an argument that `scaled` may reach, by its name.
+        strengths: names of the arguments that `scaled` multiplies; None: every float.
 
     Raises (when an object is made):
         ConfigError: an argument that is not kept or no JSON value, or neither `corrupt` nor `call` implemented.
@@ -41,6 +42,7 @@ class Corruption(Configurable, keras.layers.Layer):
     """
 
     limits: ClassVar[dict[str, float]] = {}
+    strengths: ClassVar[tuple[str, ...] | None] = None
 
     def __init__(self, **arguments: Any):
         # Coordinates and random numbers need float32; a half-precision model converts what comes out.
@@ -81,6 +83,14 @@ class Corruption(Configurable, keras.layers.Layer):
                 f" Received a backbone with input_shape={tuple(input_shape)}."
             )
 
+    def check_signal(self, input_shape: Sequence[int]) -> None:
+        """Raise `ConfigError` unless samples are signals."""
+        if len(input_shape) not in (1, 2):
+            raise ConfigError(
+                f"{type(self).__name__} corruption needs signals of shape (length,) or (length, channels)."
+                f" Received a backbone with input_shape={tuple(input_shape)}."
+            )
+
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape
 
@@ -88,14 +98,14 @@ class Corruption(Configurable, keras.layers.Layer):
         return self.arguments()
 
     def scaled(self, factor: float) -> Self:
-        """The same corruption, `factor` times as strong: each float argument times `factor`, within `limits`.
+        """The same corruption, `factor` times as strong: its `strengths` times `factor`, within `limits`.
 
-        Whole numbers (which count something), strings and all else stay; override it where that is not what makes the
-        corruption stronger.
+        Without `strengths`, each float argument is one; whole numbers (which count something) and all else stay.
+        Override it where that is not what makes the corruption stronger.
         """
         arguments = self.arguments()
         for name, value in arguments.items():
-            if isinstance(value, float):
+            if isinstance(value, float) if self.strengths is None else name in self.strengths:
                 arguments[name] = min(value * factor, self.limits.get(name, math.inf))
         return type(self)(**arguments)
 

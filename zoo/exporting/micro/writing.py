@@ -1,0 +1,90 @@
+"""Writing the files for microcontrollers: convert, try in TFLite Micro, compare with LiteRT, write the sources."""
+
+import dataclasses
+
+import numpy as np
+
+from zoo.core.errors import ParityError, unknown_name
+from zoo.exporting import metadata, runtime, tflite, tflite_structure
+from zoo.exporting.micro import operators, sources, trial
+from zoo.exporting.opening import opened
+from zoo.exporting.report import MicroRun, Written
+
+_SAMPLES = 64
+# Every operator may round to the other side. A kernel that computes something else is off by far more.
+_MEAN_UNITS = 0.5
+_FLOAT_SHARE = 0.02  # of the largest output: as much, in root mean square, where the output is float32
+
+
+def write(target, path, plan):
+    """Write ``model.tflite`` with one signature, and next to it ``model.h``, ``model.cc`` and ``main.cc``.
+
+    The file's inputs and outputs are int8, as the device's code expects. They are float32 where that would cost what
+    the file is for: the score and the error of a detector, and samples before the model's own preprocessing.
+
+    Returns:
+        `Written`, with what TFLite Micro makes of the file.
+
+    Raises:
+        ExportError: tflite-micro is not installed, or TFLite Micro lacks an operator or refuses the file.
+        ParityError: it computes something else than LiteRT.
+    """
+    trial.check_installed()
+    name = _chosen(target, plan.signature)
+    target = dataclasses.replace(target, signatures={name: target.signatures[name]})
+    in_integers = target.dtype == "float32" and name not in ("score", "error") and not target.floating
+    plan = dataclasses.replace(
+        plan,
+        batch_size=1,
+        quantization=dataclasses.replace(plan.quantization, integer_io="int8" if in_integers else None),
+        metadata=metadata.of_target(target, plan.metadata.threshold),
+    )
+    path.parent.mkdir()
+    written = tflite.write(target, path, plan)
+    content = path.read_bytes()
+    found = tflite_structure.operators(content)
+    operators.check(found)
+    engine = opened(path, check=tflite_structure.check, engine=runtime.LiteRT)
+    details = engine.signatures[name]
+    samples = plan.quantization.calibration[name]
+    samples = samples[np.linspace(0, len(samples) - 1, min(_SAMPLES, len(samples))).astype(int)]
+    probe = sources.probe(details)
+    taken = samples if details.input_scale is None else runtime.quantized(samples, details.dtype, *details.input_scale)
+    run = trial.run(content, np.concatenate([taken, probe[None]]))
+    micro = MicroRun(name, run.arena_bytes, len(samples), *_compared(run, engine, content, taken), run.version)
+    facts = sources.Facts(content, found, details, micro, plan.metadata, not target.floating, run.outputs[-1])
+    for file, text in sources.of(facts).items():
+        (path.parent / file).write_text(text, encoding="utf-8")
+    return dataclasses.replace(written, micro=micro)
+
+
+def _chosen(target, given):
+    if given is None:
+        return "score" if "error" in target.signatures else target.default.name
+    if given not in target.signatures:
+        raise unknown_name("signature", given, target.signatures)
+    return given
+
+
+def _compared(run, engine, content, taken):
+    """(largest difference to LiteRT in steps of the output or None, the same as floats)."""
+    ((name, details),) = engine.signatures.items()
+    expected, outputs = engine.run(name, taken), run.outputs[:-1]
+    if details.output_scale is None:
+        units, difference = None, np.abs(outputs - expected)
+        limit = _FLOAT_SHARE * float(np.abs(expected).max())
+        fits = np.sqrt(np.mean(difference**2)) <= limit
+        allowed = f"{limit:.3g} (root mean square)"
+    else:
+        scale, zero_point = details.output_scale
+        difference = np.abs((outputs.astype("float32") - zero_point) * np.float32(scale) - expected)
+        steps = np.rint(difference / scale)
+        units, operations = int(steps.max()), tflite_structure.operations(content)
+        fits = units <= operations and steps.mean() <= _MEAN_UNITS
+        allowed = f"{operations} steps of {scale:.3g} at most and {_MEAN_UNITS} on average"
+    if not fits:
+        raise ParityError(
+            f"In TFLite Micro, the signature {name!r} differs from LiteRT by {difference.max():.3g} (mean"
+            f" {difference.mean():.3g}), allowed is {allowed}. Nothing was written."
+        )
+    return units, float(difference.max())
