@@ -239,9 +239,9 @@ def _roles(table, where, columns, labels, time):
     if labels is None and table.has_names:
         labels = next((name for name in names if name.lower() in _LABELS), None)
     if time is None:
-        time = next((name for name in table.times), None)
+        time = next((name for name in table.times if name != labels), None)
     if time is None and table.has_names:
-        time = next((name for name in names if _TIME.fullmatch(name)), None)
+        time = next((name for name in names if _TIME.fullmatch(name) and name != labels), None)
     if columns is None:
         left_out = {labels, time} | {name for name in names if table.has_names and name.lower() in _INDEX}
         columns = [name for name in names if name not in left_out]

@@ -10,6 +10,7 @@ import numpy as np
 from zoo.core.errors import DataError, DataNotFoundError
 from zoo.core.terminal import load_tensorflow
 from zoo.data.datasets import DATASETS
+from zoo.data.tfds import download_root
 
 _BATCH = 1024
 
@@ -21,25 +22,29 @@ def load_prepared(name, split):
         DataNotFoundError: it is neither prepared nor downloadable; the message says where to get it.
         DataError: prepared files that are damaged.
     """
-    facts, root = DATASETS[name], "TFDS_DATA_DIR"
+    facts = DATASETS[name]
     where = f"Dataset {name!r} is not in ZOO_DATA_DIR (as {facts.file})"
     source = f"{facts.address} (licence: {facts.licence})"
     builder = _builder(name)
     if builder is None:
         raise DataNotFoundError(f"{where}: get it from {source} and set ZOO_DATA_DIR to the directory that holds it.")
-    from zoo.data.tfds import download_root
-
+    root = download_root(builder)
+    downloads = root / "downloads" / name
     try:
-        if not builder.is_prepared() and facts.download and not urllib.request.getproxies():
+        if not builder.is_prepared() and not urllib.request.getproxies():
             for address in facts.download:  # fails at once without a network, where the downloader tries for minutes
                 socket.getaddrinfo(urllib.parse.urlsplit(address).hostname, 443)
-        builder.download_and_prepare(download_dir=str(download_root(builder) / "downloads" / name))
+        builder.download_and_prepare(download_dir=str(downloads))
     except Exception as error:  # whatever the downloader met: network, disk, checksum, manual steps
+        remedy = (
+            f"Put it into {str(downloads / 'manual')!r}: {' '.join(builder.MANUAL_DOWNLOAD_INSTRUCTIONS.split())}"
+            if builder.MANUAL_DOWNLOAD_INSTRUCTIONS
+            else f"On a machine with a network run: python -c \"import zoo; zoo.data.load('{name}')\", then copy its"
+            f" folder {builder.info.full_name} into {str(root)!r}, or set TFDS_DATA_DIR to a directory that holds it."
+        )
         raise DataNotFoundError(
-            f"{where}, is not prepared in {str(download_root(builder))!r} and could not be downloaded"
-            f' ({type(error).__name__}) from {source}. On a machine with a network run: python -c "import zoo;'
-            f" zoo.data.load('{name}')\", then copy its folder {builder.info.full_name} into that directory, or set"
-            f" {root} to one that holds it." + f" {_manual(builder)}".rstrip()
+            f"{where}, is not prepared in {str(root)!r} and could not be downloaded ({type(error).__name__}) from"
+            f" {source}. {remedy}"
         ) from error
     try:
         parts = [_read(builder, part) for part in (("train", "test") if split == "all" else (split,))]
@@ -62,10 +67,6 @@ def _builder(name):
             raise
         return None
     return tfds.builder(module, config=config) if config else tfds.builder(module)
-
-
-def _manual(builder):
-    return " ".join((builder.MANUAL_DOWNLOAD_INSTRUCTIONS or "").split())
 
 
 def _read(builder, split):
