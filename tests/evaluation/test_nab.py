@@ -67,6 +67,14 @@ def test_profiles_weigh_false_alarms_and_misses():
     assert nab_score(one_false) < nab_score(soon_after) < 100
 
 
+@pytest.mark.parametrize(
+    ("rows_after", "cost"), [(70, 1 - 2 / (1 + np.exp(12.5))), (84, 1), (28, 1 - 2 / (1 + np.exp(5))), (700, 1)]
+)
+def test_a_false_alarm_costs_more_the_farther_from_the_window_before_it(rows_after, cost):
+    score = nab_score([(alarms(1127, [303, 331 + rows_after]), [(303, 331)])])
+    assert raw(score, 1) == pytest.approx(1 - 0.11 * cost, abs=1e-12)
+
+
 def test_alarms_in_the_first_share_do_not_count():
     assert nab_score([(alarms(1127, range(169)), WINDOWS)]) == pytest.approx(0, abs=1e-12)
     assert nab_score([(alarms(1127, [169]), WINDOWS)]) < 0

@@ -29,7 +29,7 @@ class EvaluationContext:
     def __init__(self, model, test, train=None, anomalies=None, normal=None, baselines=None):
         self.model = model
         self.test, self.train, self.anomalies = map(in_memory, (test, train, anomalies))
-        self.normal = _classes(normal) or _classes(getattr(self.test, "normal_class", None))
+        self.normal = _classes(normal) or _classes(self.test.normal_class)
         self.baselines = baselines or Baselines(self.train, self.test, model)
 
     def meets(self, requirement: str) -> bool:

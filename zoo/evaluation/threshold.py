@@ -59,13 +59,18 @@ def threshold(
         >>> zoo.export(model, "exported", threshold=threshold)
         >>> zoo.lite.load("exported/model.tflite").is_anomaly(images)
         array([False, False,  True])
-        >>> zoo.threshold(model, normal_beats, method="extreme_value", false_alarms_per_hour=1, windows_per_hour=4500)
-        0.0871
+        >>> detector.threshold = zoo.threshold(  # saved with it, and in all its exports
+        ...     detector, normal_beats, method="extreme_value", false_alarms_per_hour=1, windows_per_hour=4500
+        ... )
     """
     if method not in _METHODS:
         raise unknown_name("method", method, _METHODS)
     quantile = checks.in_range("quantile", quantile, 0, 1, exclusive=True)
-    score = scorer(model)
+    if not hasattr(model, "score"):
+        raise ConfigError(
+            "zoo.threshold takes an Autoencoder (zoo.load, zoo.wrap) or a model of zoo.lite.load."
+            f" Received: {type(model).__name__}."
+        )
     if false_alarms_per_hour is not None:
         quantile = _quantile_of_rate(model, false_alarms_per_hour, windows_per_hour)
     elif windows_per_hour is not None:
@@ -73,19 +78,8 @@ def threshold(
     if isinstance(normal_data, str):
         normal_data = load_for(model, normal_data)
     samples = inputs.blocks(model.contract, normal_data, labels="dropped", name="normal_data")
-    scores = np.concatenate([score(block) for block, _, _ in samples])
+    scores = np.concatenate([model.score(block) for block, _, _ in samples])
     return {"quantile": at_quantile, "extreme_value": by_extreme_values}[method](scores, quantile)
-
-
-def scorer(model: Any) -> Any:
-    """The function from samples to anomaly scores of a model: its `score`, or else its `reconstruction_error`."""
-    score = getattr(model, "score", None) or getattr(model, "reconstruction_error", None)
-    if score is None:
-        raise ConfigError(
-            "zoo.threshold takes an Autoencoder (zoo.load, zoo.wrap) or a model of zoo.lite.load."
-            f" Received: {type(model).__name__}."
-        )
-    return score
 
 
 def at_quantile(scores: np.ndarray, quantile: float) -> float:
@@ -137,7 +131,7 @@ def _checked(scores):
 
 def _quantile_of_rate(model, false_alarms, windows):
     if windows is None:
-        rate = getattr(model.contract, "sampling_rate", None)
+        rate = model.contract.sampling_rate
         if rate is None:
             raise ConfigError(
                 "false_alarms_per_hour needs to know how many windows are scored in an hour, and this model has no"
