@@ -18,7 +18,7 @@ setup(
     python_requires=">=3.11",
     packages=[*find_packages(include=["zoo", "zoo.*"]), "zoo.pretrained"],
     package_dir={"zoo.pretrained": "pretrained"},
-    package_data={"zoo": ["py.typed", "*.pyi"], "zoo.pretrained": ["*/*"]},
+    package_data={"zoo": ["py.typed", "*.pyi", "data/*.npz"], "zoo.pretrained": ["*/*"]},
     include_package_data=False,
     entry_points={"console_scripts": ["zoo=zoo.cli:main"]},
     install_requires=[

@@ -1,6 +1,7 @@
 """Where samples come from: datasets by name, folders of images, tables, sound, arrays, windows of long recordings.
 
 >>> zoo.data.load("digits")                              # embedded, needs no network
+>>> zoo.data.load("ecg_patient")                         # embedded as well: heart beats of one patient
 >>> zoo.data.load("mnist", "test")                       # TensorFlow Datasets, by name
 >>> zoo.data.load("photos/", "train", shape=(64, 64, 3)) # folder photos/train/<class>/*.jpg
 >>> zoo.data.load("photos.zip")                          # the same folders in a zip archive
@@ -116,6 +117,10 @@ def _load(dataset, split, shape, stream, follow_links):
         from zoo.data.digits import load_digits
 
         return load_digits(split)
+    if dataset == "ecg_patient":
+        from zoo.data.ecg_patient import load_patient
+
+        return load_patient(split)
     path = _in_data_directory(str(dataset)) or reading.expanded(dataset)
     suffix = path.suffix.lower()
     if suffix in (".npy", ".npz"):

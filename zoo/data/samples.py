@@ -6,8 +6,7 @@ from zoo.core import reading
 from zoo.core.errors import DataError
 from zoo.data.image_files import all_images, image_file
 from zoo.data.images import SUFFIXES
-from zoo.data.source import of_one_channel
-from zoo.data.source import PIXEL_SCALE, in_unit
+from zoo.data.source import PIXEL_SCALE, in_unit, of_one_channel
 
 
 class Samples:
