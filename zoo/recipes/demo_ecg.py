@@ -46,8 +46,11 @@ def run(output, *, as_json=False, detector=DETECTOR):
     scores = {"as it comes: other people's beats": model.score(later)}
     model.fit_score(fitted)
     model.threshold = zoo.threshold(model, held_out, _QUANTILE)
-    console.print(f"Fitted on the patient's first {_FITTED} normal beats. Threshold: the {_QUANTILE:.0%} quantile of the"
-                  f" {len(held_out)} normal beats after these, {model.threshold:.3g}; no abnormal beat was needed.", soft_wrap=True)  # fmt: skip
+    console.print(
+        f"Fitted on the patient's first {_FITTED} normal beats. Threshold: the {_QUANTILE:.0%} quantile of the"
+        f" {len(held_out)} normal beats after these, {model.threshold:.3g}; no abnormal beat was needed.",
+        soft_wrap=True,
+    )
     ours = f"fitted on {_FITTED} beats of the patient"
     scores[ours] = model.score(later)
     components = int(np.prod(model.latent_shape))
@@ -101,9 +104,9 @@ def _print(results, output):
     print_table([{"": name, "AUROC": f"{value:.3f}"} for name, value in results["auroc"].items()])
     stream = results["stream"]
     print(
-        f"Streamed through the int8 file of {results['file_bytes']:,} bytes, {_CHUNK} values at a time: {stream['found']}"
-        f" of {stream['abnormal']} abnormal beats found, {stream['false_alarms']} false alarms in {stream['normal']}"
-        " normal beats."
+        f"Streamed through the int8 file of {results['file_bytes']:,} bytes, {_CHUNK} values at a time:"
+        f" {stream['found']} of {stream['abnormal']} abnormal beats found,"
+        f" {stream['false_alarms']} false alarms in {stream['normal']} normal beats."
     )
     print(f"{results['seconds']:.0f} s in all. File: {output}/detector/model.tflite; picture: {output}/demo.png")
     print("Beats: MIT-BIH Arrhythmia Database, Moody and Mark 2001, PhysioNet, ODC-By 1.0. Not a medical device.")
