@@ -69,6 +69,12 @@ def test_flat(series):
         windows(series, 10, flat=True)
 
 
+def test_double_precision_is_given_up_once():
+    source = windows(np.arange(20.0), 4, 1)
+    assert source.samples.dtype == np.float32
+    assert source.samples.strides == (4, 4, 4)  # overlapping windows share their memory
+
+
 def test_integers_keep_their_scale():
     counts = np.arange(20, dtype="int16")
     source = windows(Series(counts, 10.0, "mV", scale=0.5), 4)

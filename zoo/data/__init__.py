@@ -100,8 +100,9 @@ def load(
         sources = [load(name, split, shape=shape, follow_links=follow_links) for name in dataset.split("+")]
         return mixture(sources, dataset)
     if isinstance(dataset, str) and (part := _PART.fullmatch(dataset)) and not reading.kind(dataset):
-        source = load(part[1], split, shape=shape, follow_links=follow_links)
-        return source.normals(part[2] == "normal")
+        whole = load(part[1], split, shape=shape, follow_links=follow_links)
+        assert isinstance(whole, Source)  # since it is not streamed
+        return whole.normals(part[2] == "normal")
     source = _load(dataset, split, shape, stream, follow_links)
     return source if shape is None else source.resized(shape)
 

@@ -105,8 +105,8 @@ def windows(
 ) -> Source | Stream:
     """Windows of one or several recordings, as samples (length, channels).
 
-    In memory, the windows of one recording are a view of it, whatever their overlap. Training copies what it is given:
-    of windows that overlap more than memory holds, take a stream.
+    In memory, the windows of one recording are a view of it, whatever their overlap. Training copies what it is given,
+    and integers become floats as a whole: of windows that overlap more than memory holds, take a stream.
 
     Args:
         series: `Series`; array (time,) or (time, channels); path of a file as for `read_series`, or of a folder of .wav
@@ -324,6 +324,8 @@ def _recordings(given, stream):
 
 
 def _selected(part, channels):
+    if part.in_memory and part.values.dtype.kind == "f":  # once, and not as often as windows overlap
+        part = dataclasses.replace(part, values=part.values.astype("float32", copy=False))
     columns = part.columns(channels)
     if columns is None or columns == list(range(part.values.shape[1])):
         return part

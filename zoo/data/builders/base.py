@@ -9,7 +9,7 @@ from tensorflow_datasets.core.download.checksums import UrlInfo
 from zoo.data.datasets import DATASETS
 
 
-class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
     """A dataset of `DATASETS`, as {"sample", "label"}: samples as they are stored, in their order.
 
     A subclass is named like the dataset and has `_split_generators`, which gives `examples` of each split.
