@@ -278,7 +278,7 @@ class TestRepresentation:
 
 def test_signal_to_noise_ratio():
     x = np.array([[3.0, 4.0], [0.0, 10.0]])
-    noisy = x + [[0.3, 0.4], [1.0, 0.0]]
+    noisy = x + np.array([[0.3, 0.4], [1.0, 0.0]])
     assert reconstruction.signal_to_noise_ratio(x, noisy) == pytest.approx(20)
     assert reconstruction.signal_to_noise_ratio(x, 0 * x) == pytest.approx(0)
 
