@@ -37,13 +37,14 @@ def halves():
 
 class TestEvaluate:
     def test_everything_that_applies_in_the_order_of_metrics(self, results):
-        assert list(results) == list(EVALUATED)
+        # Of samples in [0, 1], noise is related to that range, not to the samples.
+        assert list(results) == [name for name in EVALUATED if not name.startswith("snr_")]
         assert all(isinstance(value, float) for value in results.values())
 
     def test_only_what_applies(self, digits):
         linear = zoo.feed_forward((64,), 4, output_activation="linear")
         results = zoo.evaluate(linear, digits.samples.reshape(-1, 64))
-        assert list(results) == ["mse", "psnr", "explained_variance"]
+        assert list(results) == ["mse", "explained_variance"]
 
     def test_reconstruction_equals_keras_tensorflow_and_sklearn(self, model, results, halves):
         x = halves[1].pixels()
@@ -206,6 +207,23 @@ class TestDetection:
         expected = sklearn.metrics.roc_auc_score(test.labels, model.score(test))
         assert results["auroc"] == pytest.approx(expected, abs=1e-3)
 
+    def test_noise_is_added_behind_the_preprocessing_and_related_to_the_signal(self, signals):
+        """Of standardised windows, noise of deviation 0.5 is 10 log₁₀(1 / 0.25) = 6.02 dB below the signal."""
+        backbone = zoo.feed_forward((32,), 2, output_activation="linear")
+        denoiser = zoo.denoising(backbone, zoo.corruption.Gaussian(0.5))
+        model = zoo.preprocessed(denoiser, zoo.preprocessing.PerWindowStandardize())
+        results = measure(model, signals[1])
+        for level, factor in denoising.LEVELS.items():
+            expected = -20 * np.log10(0.5 * factor)
+            assert results[f"snr_corrupted_{level}"] == pytest.approx(expected, abs=0.3)
+            assert results[f"snr_denoised_{level}"] < 1  # not trained
+        assert not [name for name in results if name.startswith("psnr")]
+        x = model.target(signals[1])
+        noisy, restored = denoising.restore(model, x)
+        np.testing.assert_allclose(
+            restored, model.decode(model.behind_preprocessing().predict(noisy, verbose=0)), atol=1e-5
+        )
+
     def test_a_train_split_of_normal_samples_alone(self, signals):
         train, test, model = signals
         normals = train.subset(train.labels == 0)
@@ -256,6 +274,13 @@ class TestRepresentation:
     def test_separate_clusters_agree_completely(self):
         features = np.repeat(np.eye(4), 20, axis=0) + np.random.default_rng(0).normal(0, 0.01, (80, 4))
         assert representation.cluster_agreement(features, np.repeat(np.arange(4), 20)) == (pytest.approx(1), 1)
+
+
+def test_signal_to_noise_ratio():
+    x = np.array([[3.0, 4.0], [0.0, 10.0]])
+    noisy = x + np.array([[0.3, 0.4], [1.0, 0.0]])
+    assert reconstruction.signal_to_noise_ratio(x, noisy) == pytest.approx(20)
+    assert reconstruction.signal_to_noise_ratio(x, 0 * x) == pytest.approx(0)
 
 
 def test_perfect_reconstruction():

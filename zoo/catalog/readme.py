@@ -74,7 +74,7 @@ def _metric(name, metrics):
     known = metric(name)
     baselines = [name for name in known.baselines if name in metrics]
     compared = [f"{known.format.format(metrics[name])} {METRICS[name].as_baseline}" for name in baselines]
-    return known.title, known.format.format(metrics[name]), ", ".join(compared)
+    return known.title, known.format.format(metrics[name]), "; ".join(compared)
 
 
 def _circumstances(made):
