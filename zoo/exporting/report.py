@@ -35,15 +35,16 @@ class MicroRun:
         signature: the one that the file computes.
         arena_bytes: the smallest arena in which it runs, measured on a 64-bit PC with the reference kernels.
         samples: number of real samples that were run there and in LiteRT.
-        max_units: largest difference to LiteRT, in steps of the integer output; None for a float32 output.
-        max_difference: the same as floats.
+        max_steps, mean_steps: differences to LiteRT, in steps of the integer output; None for a float32 output.
+        max_difference: the largest one, as a float.
         version: of the package tflite-micro.
     """
 
     signature: str
     arena_bytes: int
     samples: int
-    max_units: int | None
+    max_steps: int | None
+    mean_steps: float | None
     max_difference: float
     version: str
 

@@ -57,11 +57,6 @@ def check(content: bytes) -> Structure:
     return Structure(_metadata(entries, buffers), tuple(sorted(unchecked)))
 
 
-def operations(content: bytes) -> int:
-    """Number of operators that are run, at most, for one call of a .tflite file."""
-    return sum(len(graph.operators or ()) for graph in Reader(content).root().subgraphs or ())
-
-
 def operators(content: bytes) -> tuple[str, ...]:
     """Sorted names of the operators that a .tflite file uses; those of Flex and custom operators are their own."""
     model = Reader(content).root()
