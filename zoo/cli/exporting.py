@@ -15,7 +15,10 @@ from zoo.core.terminal import load_tensorflow
     "-o", "--output", type=click.Path(path_type=pathlib.Path), help="Directory to write [default: exported/NAME]."
 )
 @click.option(
-    "--format", "formats", multiple=True, help="saved_model, tflite or onnx; repeat for several [default: all]."
+    "--format",
+    "formats",
+    multiple=True,
+    help="saved_model, tflite, onnx or micro; repeat for several [default: all but micro].",
 )
 @click.option(
     "--part", type=click.Choice(["autoencoder", "encoder", "decoder"]), default="autoencoder", show_default=True
@@ -37,6 +40,10 @@ from zoo.core.terminal import load_tensorflow
     show_default=True,
     type=click.IntRange(1, 4096),
     help="Samples per call of the .tflite file.",
+)
+@click.option(
+    "--signature",
+    help="What the file for microcontrollers (micro) computes [default: score of a detector, else the first].",
 )
 @click.option("--force", is_flag=True, help="Calibrate int8 on fewer than 100 samples.")
 @as_json_option

@@ -87,5 +87,3 @@ def _compared(run, engine, taken):
 
 def _rms(values):
     return float(np.sqrt(np.mean(np.square(values, dtype="float64"))))
-
-
