@@ -8,7 +8,7 @@ from zoo.core.errors import ParityError, unknown_name
 from zoo.exporting import metadata, runtime, tflite, tflite_structure
 from zoo.exporting.micro import operators, sources, trial
 from zoo.exporting.opening import opened
-from zoo.exporting.report import MicroRun, Written
+from zoo.exporting.report import MicroRun
 
 _SAMPLES = 64
 # Every operator may round to the other side, and the next ones carry that on: some outputs differ by many steps, most
