@@ -185,8 +185,8 @@ def test_sources_compile_and_compute(reconstructing, tmp_path):
   zoo_model::Input input[zoo_model::kInputSize];
   zoo_model::Quantize(samples, input);
   std::fwrite(input, 1, sizeof(input), stdout);
-  float results[] = {{zoo_model::Score(samples, output), zoo_model::Dequantize(output[0]), zoo_model::IsAnomaly(0.26f) ? 1.0f : 0.0f,
-                     zoo_model::IsAnomaly(0.24f) ? 1.0f : 0.0f}};
+  float results[] = {{zoo_model::Score(samples, output), zoo_model::Dequantize(output[0]),
+                     zoo_model::IsAnomaly(0.26f) ? 1.0f : 0.0f, zoo_model::IsAnomaly(0.24f) ? 1.0f : 0.0f}};
   std::fwrite(results, 1, sizeof(results), stdout);"""
     content = (directory / "model.tflite").read_bytes()
     printed = compiled(directory, tmp_path, body)
@@ -279,7 +279,7 @@ def test_transposed_convolutions_of_signals(options, tmp_path):
 def test_parts_and_signatures(tmp_path):
     model, x = convolutional(), signals((32, 2))
     assert exported(model.encoder, tmp_path / "encoder", x)[0].micro.signature == "encode"
-    file, directory = exported(model, tmp_path / "encode", x, signature="encode")
+    _, directory = exported(model, tmp_path / "encode", x, signature="encode")
     assert zoo.lite.load(directory / "model.tflite").encode(x[0]).shape == (4,)
     assert "Score(" not in (directory / "model.h").read_text()
     with pytest.raises(UnknownNameError, match="Unknown signature 'classify'"):

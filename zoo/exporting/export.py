@@ -64,8 +64,9 @@ def export(
         directory: where to write ``saved_model/``, ``model.tflite``, ``model.onnx``, ``micro/`` and ``report.json``.
         formats: which of "saved_model", "tflite", "onnx", "micro". The last is for microcontrollers: an int8 file with
             one signature, as C++ sources, that was run in TFLite Micro (docs/micro.md).
-        quantization: of the .tflite file; "micro" is always int8, the other formats stay float32. None; "float16" weights; "dynamic": int8
-            weights; "int8": int8 weights and activations, preprocessing and score still computed in float32.
+        quantization: of the .tflite file; "micro" is always int8, the other formats stay float32. None; "float16"
+            weights; "dynamic": int8 weights; "int8": int8 weights and activations, preprocessing and score still
+            computed in float32.
         calibration: for int8: what the model will see, in any form that `fit` takes (array, `zoo.data.Source`, dataset,
             generator ...), or the name of a dataset. At least 1,000 samples are wanted; by default 1,000 training
             samples of the dataset that the model was pretrained on (for a classifier, that of its encoder: pass your

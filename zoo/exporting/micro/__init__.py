@@ -1,1 +1,1 @@
-"""For microcontrollers: an int8 file that TFLite Micro runs, as C++ sources, with the arena that it was measured to need."""
+"""For microcontrollers: an int8 file that TFLite Micro runs, as C++ sources, with the size of its arena."""

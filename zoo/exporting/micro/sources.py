@@ -59,7 +59,8 @@ def _array(facts):
     content = facts.content
     rows = (content[start : start + _PER_LINE] for start in range(0, len(content), _PER_LINE))
     lines = "\n".join("    " + " ".join(f"0x{byte:02x}," for byte in row) for row in rows)
-    return f"""// Written by zoo.export. The bytes of model.tflite, SHA-256 {hashlib.sha256(content).hexdigest()}.
+    return f"""// Written by zoo.export. The bytes of model.tflite, of SHA-256
+// {hashlib.sha256(content).hexdigest()}.
 #include "model.h"
 
 namespace zoo_model {{
@@ -77,7 +78,7 @@ def _header(facts):
     registrations = "\n".join(
         f"  if (resolver.{method(operator)}() != kTfLiteOk) return kTfLiteError;" for operator in facts.operators
     )
-    return f"""// Written by zoo.export. What a device needs to know of model.tflite, which computes "{micro.signature}".
+    return f"""// Written by zoo.export. What a device must know of model.tflite: it computes "{micro.signature}".
 #pragma once
 
 #include <cmath>
@@ -91,9 +92,9 @@ namespace zoo_model {{
 constexpr std::size_t kModelBytes = {len(facts.content)};
 extern const unsigned char kModel[kModelBytes];
 
-// The smallest arena in which the model runs, measured in tflite-micro {micro.version} on a 64-bit PC with the reference
-// kernels. Pointers of a 32-bit processor need less, kernels such as CMSIS-NN's more: see what arena_used_bytes() says
-// on the device. The arena must be aligned to {ALIGNMENT} bytes.
+// The smallest arena in which the model runs, measured in tflite-micro {micro.version} on a
+// 64-bit PC with the reference kernels. Pointers of a 32-bit processor need less, kernels such as CMSIS-NN's more: see
+// what arena_used_bytes() says on the device. The arena must be aligned to {ALIGNMENT} bytes.
 constexpr std::size_t kArenaBytes = {micro.arena_bytes};
 
 using Input = {_TYPES[details.dtype.name]};
@@ -148,12 +149,13 @@ def _functions(facts):
     parts = []
     if facts.details.input_scale is not None:
         limits = np.iinfo(facts.details.dtype)
+        low, high = f"{limits.min}.0f", f"{limits.max}.0f"
         parts.append(f"""
 // Samples as the integers that stand for them. Out-of-range samples become the nearest.
 inline void Quantize(const float* samples, Input* input) {{
   for (std::size_t i = 0; i < kInputSize; ++i) {{
     const float value = std::nearbyint(samples[i] / kInputScale) + kInputZeroPoint;
-    input[i] = static_cast<Input>(value < {limits.min}.0f ? {limits.min}.0f : value > {limits.max}.0f ? {limits.max}.0f : value);
+    input[i] = static_cast<Input>(value < {low} ? {low} : value > {high} ? {high} : value);
   }}
 }}
 """)
@@ -190,7 +192,7 @@ def _example(facts):
     steps = "i * 37 % 256"
     dtype = facts.details.dtype.name
     value = {"float32": f"({steps}) / 256.0f", "int8": f"{steps} - 128"}.get(dtype, steps)
-    return f"""// Written by zoo.export: an example. It runs the model on a pattern and compares with what the PC computed of it.
+    return f"""// Written by zoo.export: an example: it runs the model on a pattern and compares with the PC.
 #include "model.h"
 
 #include "tensorflow/lite/micro/micro_interpreter.h"
