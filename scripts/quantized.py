@@ -6,6 +6,7 @@ from zoo.catalog import lookup
 from zoo.core.tables import markdown_table
 from zoo.evaluation.metrics import HEADLINES, METRICS
 
+_MEASURED = (*HEADLINES, "anomaly_auroc")
 _LARGE = 100_000  # parameters; with fewer, names and graphs are much of a file
 
 
@@ -13,12 +14,14 @@ def table():
     """Markdown table of the quantizations, and the models that quantise badly."""
     cards = [card for card in lookup.cards() if card.quantization.files]
     titles = ["quantization", "share of the float32 file"]
-    titles += [f"{METRICS[name].column}, {which}" for name in HEADLINES for which in ("median", "worst")]
+    titles += [
+        f"{METRICS[name].column or METRICS[name].title}, {which}" for name in _MEASURED for which in ("median", "worst")
+    ]
     rows = []
     for mode in (mode for mode in cards[0].quantization.files if mode != "float32"):
         shares = [share(card, mode) for card in cards if card.parameters > _LARGE]
         rows.append([mode, f"{statistics.median(shares):.2f}, at most {max(shares):.2f}"])
-        for name in HEADLINES:
+        for name in _MEASURED:
             metric = METRICS[name]
             changes = {card.name: change(card, mode, name) for card in cards if name in full(card)}
             worst = (max if metric.better == "lower" else min)(changes, key=changes.get)
@@ -27,7 +30,7 @@ def table():
     samples = {card.quantization.samples for card in cards}
     large = sum(card.parameters > _LARGE for card in cards)
     bad = [f"{card.name} ({', '.join(modes_that_lose(card))})" for card in cards if modes_that_lose(card)]
-    return markdown_table(titles, rows, "lr" + "rl" * len(HEADLINES)) + (
+    return markdown_table(titles, rows, "lr" + "rl" * len(_MEASURED)) + (
         f"\n\n{len(cards)} models on {', '.join(map('{:,}'.format, sorted(samples)))} test samples each, half of them"
         f" as neighbours; sizes of the {large} models with more than {_LARGE:,} parameters;"
         f" `scripts/evaluate.py --quantize`. Quantising badly: {'; '.join(bad) or 'none'}."

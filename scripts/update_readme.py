@@ -32,18 +32,35 @@ ROOT = pathlib.Path(__file__).parents[1]
 README = ROOT / "README.md"
 RESULTS = ROOT / "pretrained" / "results.csv"
 VERSIONS = ROOT / "pretrained" / "versions.csv"
+_OF_SIGNALS = {
+    "AUROC": ("auroc", 3),
+    "PCA": ("pca_auroc", 3),
+    "Isolation Forest": ("isolation_forest_auroc", 3),
+    "5 neighbours": ("nearest_neighbours_auroc", 3),
+    "denoised, dB": ("snr_denoised_medium", 1),
+    "noisy, dB": ("snr_corrupted_medium", 1),
+}
 
 
 def catalog_table():
-    """Markdown table of every pretrained model, from its card."""
-    columns = {name: metric for name, metric in METRICS.items() if metric.column}
+    """Markdown table of every pretrained model of images, from its card."""
+    columns = {metric.column: (name, metric.digits) for name, metric in METRICS.items() if metric.column}
+    return _table([card for card in cards() if len(card.input.shape) == 3], columns)
+
+
+def signals_table():
+    """Markdown table of every pretrained model of signals and tables, from its card."""
+    return _table([card for card in cards() if len(card.input.shape) < 3], _OF_SIGNALS)
+
+
+def _table(chosen, columns):
     rows = []
-    for card in cards():
+    for card in chosen:
         name, m = card.name, card.metrics
         latent = "×".join(map(str, card.input.latent_shape))
-        values = [metric.short(m[key]) if key in m else "" for key, metric in columns.items()]
+        values = [f"{m[key]:.{digits}f}" if key in m else "" for key, digits in columns.values()]
         rows.append([f"[{name}](pretrained/{name})", latent, f"{card.size_bytes / 1000:,.0f}", *values])
-    return markdown_table(["model", "latent", "kB", *(metric.column for metric in columns.values())], rows)
+    return markdown_table(["model", "latent", "kB", *columns], rows)
 
 
 def results():
@@ -132,6 +149,7 @@ def main():
     readme = old[README]
     for part, content in (
         ("catalog", catalog_table),
+        ("signals", signals_table),
         ("quality", quality.table),
         ("quantization", quantized.table),
         ("training", training_table),

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Callable
 
 from zoo.core.errors import DataError, unknown_name
 from zoo.evaluation import anomaly, denoising, detection, reconstruction, representation, sparsity
@@ -108,7 +109,7 @@ def _detection_of(name, context):
 
 
 # Key of the table: function from an `EvaluationContext` to the metrics that it computes.
-_COMPUTED_BY = {
+_COMPUTED_BY: dict[str, Callable] = {
     "reconstruction": _reconstruction,
     "pca": lambda c: c.baselines.pca(math.prod(c.model.latent_shape)),
     "neighbours": lambda c: {"knn_accuracy": _by_features(representation.knn_accuracy, c)},

@@ -83,14 +83,14 @@ def best_nab_score(series: Iterable[tuple], profile: str = "standard") -> Best:
             gain[inside] = np.diff(np.maximum.accumulate(gain[inside]), prepend=-weights.missed)
         gains.append(gain[_probation(len(scores)) :])
         levels.append(scores[_probation(len(scores)) :])
-    gains, levels = np.concatenate(gains), np.concatenate(levels)
-    order = np.argsort(-levels, kind="stable")
+    every, level = np.concatenate(gains), np.concatenate(levels)
+    order = np.argsort(-level, kind="stable")
     lengths = [(len(scores), windows) for scores, windows in series]
     null = -weights.missed * _count(lengths)
-    raw = np.concatenate([[null], null + np.cumsum(gains[order])])
-    last_of_level = np.concatenate([[True], np.diff(levels[order]) != 0, [True]])  # all alarms of a score come at once
+    raw = np.concatenate([[null], null + np.cumsum(every[order])])
+    last_of_level = np.concatenate([[True], np.diff(level[order]) != 0, [True]])  # all alarms of a score come at once
     best = np.flatnonzero(last_of_level)[np.argmax(raw[last_of_level])]
-    threshold = levels.max() if best == 0 else np.nextafter(levels[order][best - 1], -np.inf)
+    threshold = level.max() if best == 0 else np.nextafter(level[order][best - 1], -np.inf)
     return Best(_normalised(raw[best], lengths, weights), float(threshold))
 
 
@@ -101,13 +101,13 @@ def windows_between(times: Sequence, limits: Iterable[tuple]) -> list[tuple[int,
         times: times of the points, rising: numbers, or strings that sort like them ("2015-09-11 15:34:00").
         limits: pairs of times, as in NAB's combined_windows.json. Fractions of a second that the points lack are cut.
     """
-    times = np.asarray(times)
+    points = np.asarray(times)
 
     def cut(time):
-        return time[: times.dtype.itemsize // 4] if times.dtype.kind == "U" else time
+        return time[: points.dtype.itemsize // 4] if points.dtype.kind == "U" else time
 
     return [
-        (int(np.searchsorted(times, cut(begin))), int(np.searchsorted(times, cut(end), side="right")) - 1)
+        (int(np.searchsorted(points, cut(begin))), int(np.searchsorted(points, cut(end), side="right")) - 1)
         for begin, end in limits
     ]
 

@@ -44,7 +44,8 @@ def point_scores(window_scores, length: int, hop: int, points: int, *, online: b
         newest = (np.arange(points) - length + 1) // hop
         return np.where(newest < 0, scores.min(), scores[np.clip(newest, 0, len(scores) - 1)])
     edges = np.zeros((2, points + 1))
-    np.add.at(edges, (slice(None), begins), np.stack([scores, np.ones(len(scores))]))
-    np.add.at(edges, (slice(None), begins + length), -np.stack([scores, np.ones(len(scores))]))
+    for row, values in zip(edges, (scores, np.ones(len(scores))), strict=True):
+        np.add.at(row, begins, values)
+        np.subtract.at(row, begins + length, values)
     total, count = edges[:, :points].cumsum(axis=1)
     return np.where(count > 0.5, total / np.maximum(count, 1), scores[-1])

@@ -9,12 +9,12 @@ from zoo.exporting.export import export
 from zoo.exporting.quantization import MODES
 
 
-def measure(model, *, calibration=None, samples=None):
+def measure(model, *, calibration=None, samples=None, anomalies=None):
     """Export a model in every quantization, and measure its size and its task metrics.
 
     Args:
         model: Autoencoder, encoder or classifier; with the two arguments left out, one that `zoo.load` returned.
-        calibration, samples: as for `zoo.export`.
+        calibration, samples, anomalies: as for `zoo.export`.
 
     Returns:
         dict: "samples", their number; "files", dict of "float32", "float16", "dynamic" and "int8" to {"size_bytes",
@@ -39,6 +39,7 @@ def measure(model, *, calibration=None, samples=None):
                 quantization=mode,
                 calibration=calibration if mode == "int8" else None,
                 samples=samples,
+                anomalies=anomalies,
             )
         file = report.files["tflite"]
         if not measured:

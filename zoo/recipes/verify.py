@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+
 from zoo.catalog.card import PICTURE, README, Quantization
 from zoo.catalog.evaluate import Evaluator
 from zoo.catalog.load import load
@@ -12,11 +14,13 @@ from zoo.core import files
 from zoo.core.errors import DataNotFoundError, IntegrityError
 from zoo.core.schema import convert
 from zoo.evaluation.metrics import METRICS
+from zoo.evaluation.samples import in_memory, is_of_classes, load_for
 from zoo.exporting import quantization_cost
 from zoo.recipes import pictures
 from zoo.recipes.publish import publish
 
 _WRITE = "Write it anew with scripts/evaluate.py --write."
+_DETECTED = 2000  # normal samples, and as many others, that a quantised detector is measured on
 _QUANTIZE = "Write it anew with scripts/evaluate.py --quantize."
 _BYTES = 128  # by which sizes of exported files may differ: of metadata and what the converter adds
 
@@ -121,7 +125,22 @@ def draw(name, file, *, dpi=120):
 
 
 def _measured_cost(name):
-    return convert(quantization_cost.measure(load(name)), Quantization, "the measured cost")
+    model = load(name)
+    samples = _normal_and_anomalous(card(name), model)
+    return convert(quantization_cost.measure(model, **samples), Quantization, "the measured cost")
+
+
+def _normal_and_anomalous(stated, model):
+    """Of a detector: up to 2,000 normal samples of its test split and as many others; of any other model nothing."""
+    if not stated.dataset.normal:
+        return {}
+    test = in_memory(load_for(model, stated.dataset.to_load, "test"))
+    is_normal, random = is_of_classes(test, stated.dataset.normal), np.random.default_rng(0)
+    drawn = {}
+    for argument, chosen in (("samples", is_normal), ("anomalies", ~is_normal)):
+        rows = np.sort(random.permutation(np.flatnonzero(chosen))[:_DETECTED])
+        drawn[argument] = dataclasses.replace(test.subset(rows), labels=None)
+    return drawn
 
 
 def _test_samples(stated, model, evaluator):

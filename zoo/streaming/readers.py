@@ -6,7 +6,8 @@ Every reader is a generator of arrays (t, channels), any t, and keeps no more th
 import csv
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+from io import BufferedIOBase
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ _LONGEST_LINE = 10**6
 _NO_NUMBER = {"", "na", "n/a", "null", "none", "-"}
 
 
-def raw(file: BinaryIO, dtype: np.dtype, channels: int) -> Iterator[np.ndarray]:
+def raw(file: BufferedIOBase, dtype: np.dtype, channels: int) -> Iterator[np.ndarray]:
     """Samples without any header, of all channels in turn, as arrays of `dtype` in the machine's byte order.
 
     Raises:
@@ -39,7 +40,7 @@ def raw(file: BinaryIO, dtype: np.dtype, channels: int) -> Iterator[np.ndarray]:
         )
 
 
-def comma_separated(file: BinaryIO, channels: int) -> Iterator[np.ndarray]:
+def comma_separated(file: BufferedIOBase, channels: int) -> Iterator[np.ndarray]:
     """Rows of numbers, separated by commas, semicolons, tabs or spaces, as float64.
 
     A row has one number per channel, or one field more, whose first is the time and is left out. A first row without

@@ -107,7 +107,7 @@ class Stream:
         self.dtype = np.dtype(model.contract.dtype)
         self._samples = np.zeros((self.length, self.channels), self.dtype)  # a ring: sample i is in row i % length
         self._is_missing = np.zeros(self.length, bool)
-        self._above = collections.deque(maxlen=self.n)
+        self._above: collections.deque[bool] = collections.deque(maxlen=self.n)
         self.reset()
 
     @property

@@ -287,7 +287,8 @@ class LogMel(Spectrogram):
     def filters(self) -> np.ndarray:
         """Weights of the frequencies in each band, (fft_length // 2 + 1, mel_bins), float64."""
         high = self.sampling_rate / 2 if self.upper_frequency is None else self.upper_frequency
-        pitches = np.linspace(*_mels(np.array([self.lower_frequency, high]), self.mel_scale), self.mel_bins + 2)
+        lowest, highest = _mels(np.array([self.lower_frequency, high]), self.mel_scale)
+        pitches = np.linspace(float(lowest), float(highest), self.mel_bins + 2)
         edges = _hertz(pitches, self.mel_scale)
         frequencies = np.arange(self.size // 2 + 1)[:, None] * (self.sampling_rate / self.size)
         low, middle, high = edges[:-2], edges[1:-1], edges[2:]
