@@ -8,7 +8,7 @@ import tensorflow as tf
 
 import zoo
 from zoo.core.errors import DataError, UnknownNameError
-from zoo.evaluation import denoising, reconstruction, representation, sparsity
+from zoo.evaluation import denoising, detectors, reconstruction, representation, sparsity
 from zoo.evaluation.measure import measure
 from zoo.evaluation.metrics import EVALUATED
 
@@ -261,6 +261,13 @@ class TestDetection:
             return zoo.data.Source(samples.astype("float32"), labels, "s", split, class_names=("normal", "fast"))
 
         return source(600, "train"), source(300, "test"), zoo.feed_forward((32,), 2, output_activation="linear")
+
+
+def test_neighbours_are_sought_among_samples_from_all_over_the_normal_ones():
+    normal = np.arange(30_000.0)[:, None]
+    score = detectors.nearest_neighbours(normal, None)
+    np.testing.assert_allclose(score(np.array([[0.0], [29_997.0], [15_000.0]])), [6, 6, 3.6])  # every third
+    assert detectors.nearest_neighbours(normal[:10], None)(np.array([[0.0]])) == 2
 
 
 class TestRepresentation:

@@ -8,7 +8,7 @@ import numpy as np
 
 from zoo.evaluation.anomaly import NEIGHBOURS
 
-_REFERENCES = 20_000  # normal samples that neighbours are sought among
+_REFERENCES = 10_000  # normal samples that neighbours are sought among
 
 
 def pca(normal, components):
@@ -31,13 +31,16 @@ def isolation_forest(normal, _components):
 
 
 def nearest_neighbours(normal, _components):
-    """Mean distance to the 5 nearest of the first 20,000 normal samples.
+    """Mean distance to the 5 nearest of the normal samples; of more than 10,000, evenly spaced ones.
+
+    Samples of one patient or machine often lie together, so the first would not stand for all.
 
     Source: Angiulli and Pizzuti, "Fast Outlier Detection in High Dimensional Spaces", PKDD 2002.
     """
     from sklearn.neighbors import NearestNeighbors
 
-    references = normal[:_REFERENCES]
+    count = min(len(normal), _REFERENCES)
+    references = normal[np.arange(count) * len(normal) // count]
     fitted = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(references)), n_jobs=-1).fit(references)
     return lambda x: fitted.kneighbors(x)[0].mean(axis=1)
 
