@@ -61,10 +61,11 @@ def signals(count, *shape, **about):
     return Source(waves.astype("float32"), np.arange(count) % 2, class_names=("sine", "square"), **about)
 
 
-def drawn(model, source, **options):
+def drawn(model, source, normal=None):
     """The card's name, and the axes of the samples and of the histogram of a model's figure."""
-    card = types.SimpleNamespace(name="name", history={"loss": [2.0, 1.0]})
-    figure = pictures.of_model(card, model, source, **options)
+    dataset = types.SimpleNamespace(normal=normal)
+    card = types.SimpleNamespace(name="name", history={"loss": [2.0, 1.0]}, dataset=dataset)
+    figure = pictures.of_model(card, model, source)
     figure.savefig(io.BytesIO())  # what is laid out only then, too
     upper, lower = figure.subfigs
     scatter, scores, loss = lower.axes
@@ -74,6 +75,7 @@ def drawn(model, source, **options):
 
 @pytest.mark.parametrize("shape", [(50,), (50, 2), (16,)])
 def test_waveforms(shape):
+    keras.utils.set_random_seed(0)
     source = signals(3001, *shape, sampling_rate=100, unit="mV")
     model = zoo.detector(zoo.feed_forward(shape, 2, (16,), output_activation="linear"))
     model.fit(source.samples[::2], epochs=3, verbose=0)

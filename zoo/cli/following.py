@@ -57,21 +57,21 @@ _OPTIONS = (
 )
 
 
-def options(command):
-    """The options of `follow`, as a decorator of a command."""
+def following_options(command):
+    """The options of `follow_signal`, as a decorator of a command."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
-def refuse(given):
+def refuse_without_following(given):
     """Raise `UsageError` where an option is given that needs --follow."""
     for name, value in given.items():
         if value is not None:
             raise click.UsageError(f"--{name.rstrip('_').replace('_', '-')} goes with --follow.")
 
 
-def follow(model, data, threshold, *, hop, alarm, format_, sampling_rate, channels, scale):
+def follow_signal(model, data, threshold, *, hop, alarm, format_, sampling_rate, channels, scale):
     """Print one row per window, flushed, until the signal ends, the reader leaves or Ctrl-C comes.
 
     Args:

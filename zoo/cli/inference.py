@@ -6,7 +6,7 @@ import sys
 import click
 
 import zoo
-from zoo.cli import following
+from zoo.cli.following import follow_signal, following_options, refuse_without_following
 from zoo.cli.options import FiniteFloat, output_file
 from zoo.core.terminal import load_tensorflow, native_errors_hidden, printable, progress
 
@@ -61,7 +61,7 @@ def encode(model, data, output, split, threads, trust):
 @_split
 @_threads
 @_trust
-@following.options
+@following_options
 def score(model, data, threshold, split, threads, trust, follow, **options):
     """Print the anomaly score of every sample of DATA as CSV: sample, score and, with a threshold, anomaly (0 or 1).
 
@@ -78,9 +78,9 @@ def score(model, data, threshold, split, threads, trust, follow, **options):
     if follow:
         if split:
             raise click.UsageError("--split does not go with --follow.")
-        following.follow(_open_model(model, threads, trust), data, threshold, **options)
+        follow_signal(_open_model(model, threads, trust), data, threshold, **options)
         return
-    following.refuse(options)
+    refuse_without_following(options)
     opened, samples = _open(model, data, split, threads, trust)
     score_of = getattr(opened, "score", None) or opened.reconstruction_error
     threshold = getattr(opened, "threshold", None) if threshold is None else threshold

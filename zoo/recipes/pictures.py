@@ -9,7 +9,7 @@ _SCATTER = 2000  # samples in the latent scatter
 _MEASURED = 2000  # samples in the histogram of errors
 
 
-def of_model(card, model, source, normal=()):
+def of_model(card, model, source):
     """All pictures of one model, as one matplotlib Figure.
 
     Of images: rows of samples and their reconstructions (for a denoiser of corrupted samples, too), the decoder's
@@ -18,18 +18,16 @@ def of_model(card, model, source, normal=()):
     reconstruction error or of a detector's score, and the loss of each epoch.
 
     Args:
-        card: zoo.Card; its name and history are drawn.
+        card: zoo.Card; its name and history are drawn, and by its normal classes scores of signals are told apart.
         model: Autoencoder.
         source: Source of test samples.
-        normal: the normal classes of its labels, as numbers or names; by default the one that the source
-            says. Only the picture of signals tells them apart.
     """
     from matplotlib.figure import Figure
 
     if len(model.input_shape) == 3:
         shown = _Images(model, source)
     else:
-        shown = signal_pictures.Signals(model, source, normal, measured=_MEASURED)
+        shown = signal_pictures.Signals(model, source, card.dataset.normal, measured=_MEASURED)
     figure = Figure(figsize=(8, shown.height + 2.6), layout="constrained")
     figure.suptitle(card.name)
     upper, lower = figure.subfigures(2, 1, height_ratios=(shown.height, 2.4))

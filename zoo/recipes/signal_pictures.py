@@ -3,6 +3,7 @@
 import numpy as np
 
 from zoo.core.batches import forward
+from zoo.evaluation.samples import is_of_classes
 
 _SAMPLES = 6
 _COLUMNS = (1, 1, 2, 3, 2, 3, 3)  # for so many waveforms
@@ -21,7 +22,7 @@ class Signals:
     Args:
         model: Autoencoder that takes (length,) or (length, channels).
         source: Source of test samples.
-        normal: the normal classes of its labels, numbers or names; empty for the one that the source says.
+        normal: the normal classes of its labels, numbers or names; None for the one that the source says.
         measured: number of samples that scores and latent features are of. They are spread over all: files may be
             sorted by class.
 
@@ -34,7 +35,7 @@ class Signals:
         is_spectrogram: how they are drawn.
     """
 
-    def __init__(self, model, source, normal=(), *, measured):
+    def __init__(self, model, source, normal=None, *, measured):
         many = source.subset(np.unique(np.linspace(0, len(source) - 1, measured).astype(int)))
         few = source.subset(_of_each_class(source))
         self.model, self._rate = model, source.sampling_rate or model.contract.sampling_rate
@@ -154,18 +155,19 @@ class Signals:
         axis.set_title("reconstruction error" if squared else "anomaly score", fontsize=8)
 
 
-def is_normal(source, normal=()):
+def is_normal(source, normal=None):
     """Whether each sample of a Source is of a normal class, bool (samples,); None where that is not known or trivial.
 
     Args:
         source: Source.
-        normal: classes, as numbers or names; empty for the one that the source says.
+        normal: classes, as numbers or names; None for the one that the source says.
     """
-    if source.labels is None:
+    known = getattr(source, "normal_class", None)
+    if normal is None and known is not None:
+        normal = (known,)
+    if source.labels is None or not normal:
         return None
-    classes = list(normal) or [getattr(source, "normal_class", None)]
-    numbers = [source.class_names.index(c) if isinstance(c, str) else c for c in classes]
-    chosen = np.isin(source.labels, numbers)
+    chosen = is_of_classes(source, normal)
     return chosen if 0 < chosen.sum() < len(chosen) else None
 
 
