@@ -335,7 +335,7 @@ class TestSourcesAndStreams:
         _assert_refused(
             _losses(classifier, (pixels, y)), lambda: zoo.data.Source(images), "Labels are missing: .* Received None."
         )
-        _assert_refused(_losses(classifier, (pixels, y)), lambda: stream, "A stream gives images without labels: .*")
+        _assert_refused(_losses(classifier, (pixels, y)), lambda: stream, "A stream gives samples without labels: .*")
         every = _losses(model, (pixels, None)) | _arrays(model)
         _assert_refused(every, lambda: zoo.data.Source(images[:, :7]), "x has the wrong shape: .*")
         _assert_refused(every, lambda: zoo.data.Source(x * 255), r"x lies outside \[0, 1\].* Divide .*")
