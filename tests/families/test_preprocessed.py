@@ -149,6 +149,15 @@ def test_preprocessing_that_changes_the_shape(samples):
         ),
         (lambda inner: zoo.sparse(zoo.detector(inner), zoo.sparsity.L1(0.1)), "'detector', which comes around zoo.spa"),
         (lambda inner: zoo.preprocessed(inner, sampling_rate=0), r"sampling_rate must be a number in \(0, "),
+        (
+            lambda inner: zoo.preprocessed(
+                zoo.feed_forward((7, 10, 1), 2),
+                zoo.preprocessing.LogMel(8000.0, 64, 64, mel_bins=10),
+                input_shape=(448,),
+                sampling_rate=16000,
+            ),
+            "made for 8000 Hz, and the model for 16000 Hz",
+        ),
         (lambda inner: zoo.preprocessed(inner, unit="x" * 30), "unit must be a text of at most 20 characters"),
         (
             lambda inner: zoo.preprocessed(inner, raw=zoo.preprocessing.Rescale(2)),
@@ -177,3 +186,22 @@ def test_what_the_backbone_knows_stays_as_it_is():
     inner = zoo.feed_forward((4,), 2)
     assert zoo.preprocessed(inner, unit="V", sampling_rate=5).unit_range
     assert (inner.encoder.unit, inner.encoder.sampling_rate, inner.contract.unit) == (None, None, "")
+
+
+def test_int8_keeps_the_preprocessing_in_float(tmp_path):
+    """Else a waveform has 8 bits before its logarithm: the scores are up to half off then."""
+    random = np.random.default_rng(0)
+    time = np.arange(448) / 8000
+    tones = np.sin(2 * np.pi * random.uniform(300, 3000, (300, 1)) * time) * random.uniform(0.001, 0.5, (300, 1))
+    x = (tones + random.normal(0, 1e-4, tones.shape)).astype("float32")
+    steps = zoo.preprocessing.fit(
+        [zoo.preprocessing.LogMel(8000.0, 64, 64, mel_bins=10), zoo.preprocessing.Standardize()], x
+    )
+    keras.utils.set_random_seed(0)
+    network = zoo.convolutional((7, 10, 1), 4, (4,), output_activation="linear")
+    model = zoo.detector(zoo.preprocessed(network, steps, input_shape=(448,)))
+    assert model.contract.sampling_rate == 8000
+    model.fit(x, epochs=2, verbose=0)
+    zoo.export(model, tmp_path, "tflite", quantization="int8", calibration=x, samples=x[:50])
+    lite = zoo.lite.load(tmp_path / "model.tflite")
+    np.testing.assert_allclose(lite.score(x), model.score(x), rtol=0.03)

@@ -1,6 +1,7 @@
 """What is done to a .tflite file between and after the converter's steps."""
 
 import dataclasses
+import re
 
 import flatbuffers
 import numpy as np
@@ -49,11 +50,34 @@ def with_clipped_logits(content):
 
 def nodes_of(content, layers):
     """Names of the tensors in a .tflite file that layers of these names compute, by which the converter knows them."""
-    model = keras_internals.tflite_objects(content)
-    names = {tensor.name.decode() for graph in model.subgraphs for tensor in graph.tensors}
-    parts = [f"/{layer}/" for layer in layers]
-    # A tensor of several operators has their names, with a semicolon in between.
-    return sorted(name for name in names if any(part in f"/{name}".replace(";", ";/") for part in parts))
+    model, is_of = keras_internals.tflite_objects(content), _namer(layers)
+    return sorted({tensor.name.decode() for graph in model.subgraphs for tensor in graph.tensors if is_of(tensor)})
+
+
+def with_float_beginning(content, layers):
+    """A calibrated .tflite file in which layers of these names, up to the last of them, have no range to quantise by.
+
+    The converter moves slices and reshapes of an input into 8 bits whatever it was told to leave out, and with them
+    the samples of a sensor. The result of the last layer keeps its range: it is what the rest takes in 8 bits.
+    """
+    model, is_of = keras_internals.tflite_objects(content), _namer(layers)
+    for graph in model.subgraphs if layers else ():
+        tensors = graph.tensors
+        own = [operator for operator in graph.operators if any(is_of(tensors[i]) for i in operator.outputs)]
+        taken = {i for operator in graph.operators if operator not in own for i in operator.inputs}
+        inside = {i for operator in own for i in operator.outputs} - taken
+        for index in {*inside, *(graph.inputs if own else ())}:
+            tensors[index].quantization = None
+    return _written(model)
+
+
+def _namer(layers):
+    """Function that says whether a tensor is computed by one of these layers.
+
+    Its name is a path such as "encoder_1/log_mel_2/MatMul", of several operators with a semicolon in between.
+    """
+    pattern = re.compile(rf"(^|[/;])({'|'.join(map(re.escape, layers))})(_\d+)?/")
+    return lambda tensor: bool(layers) and pattern.search(tensor.name.decode()) is not None
 
 
 def with_float_output(content, signature):

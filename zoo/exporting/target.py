@@ -41,7 +41,8 @@ class ExportTarget:
         signal: what is known of the signals, see `zoo.layers.parts.signal_facts`.
         raw: the `zoo.preprocessing.Rescale` of integer samples, or None.
         threshold: a detector's own, or None.
-        floating: names of layers that stay in float32 in an int8 file.
+        preparing: names of the layers before an autoencoder's encoder, which stay in float32 in an int8 file.
+        floating: names of these and of all other layers that do.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class ExportTarget:
     signal: dict
     raw: Rescale | None = None
     threshold: float | None = None
+    preparing: tuple = ()
     floating: tuple = ()
 
     @classmethod
@@ -93,8 +95,9 @@ class ExportTarget:
                 return model(prepare(x), training=False)
 
             computations = [Signature(name, input_name, output_name, shape, dtype, call, call)]
-        floating = [raw, *model.preprocessing] if is_autoencoder and model.preprocessing else []
-        floating += [model.distance] if is_autoencoder else []
+        preparing = [raw, *model.preprocessing] if is_autoencoder and model.preprocessing else []
+        preparing = [layer.name for layer in preparing if layer is not None]
+        has_distance = is_autoencoder and model.distance is not None
         return cls(
             kind,
             {s.name: s for s in computations},
@@ -105,7 +108,8 @@ class ExportTarget:
             signal,
             raw,
             model.threshold if is_autoencoder else None,
-            tuple(layer.name for layer in floating if layer is not None),
+            tuple(preparing),
+            (*preparing, *([model.distance.name] if has_distance else [])),
         )
 
     @property

@@ -80,6 +80,7 @@ def _int8(target, converter, plan):
     converter.representative_dataset = lambda: _batches(target, plan)
     dtype = tf.as_dtype(plan.quantization.integer_io or "float32")
     content = flatbuffer.with_clipped_logits(keras_internals.tflite_calibrated(converter))
+    content = flatbuffer.with_float_beginning(content, target.preparing)
     content = keras_internals.tflite_quantized(
         content,
         input_data_type=dtype,

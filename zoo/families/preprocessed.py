@@ -39,7 +39,8 @@ def preprocessed(
             `zoo.preprocessing.Preprocessing.fitted`. May be empty, to state rate, unit or `raw` alone.
         input_shape: shape of one sample before preprocessing: (length,), (length, channels) or that of an image; by
             default the backbone's, which suits preprocessing that keeps the shape.
-        sampling_rate: samples per second of the signal, in Hz. Data of another rate is refused.
+        sampling_rate: samples per second of the signal, in Hz. Data of another rate is refused. By default that of the
+            preprocessing, such as `zoo.preprocessing.LogMel`, if it has one.
         unit: unit of the samples, such as "mV" or "g".
         raw: what integers mean, for ``raw_input=True`` of `zoo.export` and `zoo.load_encoder`: a
             `zoo.preprocessing.Rescale` with `integers`, by which those of an analog-to-digital converter, of PCM sound
@@ -89,6 +90,13 @@ def preprocessed(
         Encoder(samples, inner(x), name="encoder") if steps else Encoder(inner.input, inner.output, name="encoder")
     )
     encoder.unit_range = None if steps else inner.unit_range
+    for rate in {step.sampling_rate for step in steps if hasattr(step, "sampling_rate")}:
+        if sampling_rate not in (None, rate):
+            raise ConfigError(
+                f"The preprocessing is made for {rate:g} Hz, and the model for {sampling_rate:g} Hz: one sampling_rate"
+                " for both."
+            )
+        sampling_rate = rate
     if sampling_rate is not None:
         encoder.sampling_rate = in_range("sampling_rate", sampling_rate, 0, _HIGHEST_RATE, exclusive=True)
     if not isinstance(unit, str) or len(unit) > _LONGEST_UNIT or not unit.isprintable():
