@@ -103,7 +103,7 @@ def _row(name, build, given=True):
     keras.utils.set_random_seed(0)
     model = build()
     samples = _samples(tuple(model.input_shape if isinstance(model, zoo.Autoencoder) else model.input_shape[1:]))
-    if getattr(model, "is_detector", False):
+    if getattr(model, "distance", None) is not None:
         model.fit_score(samples)
     if given and isinstance(model, zoo.Autoencoder) and samples.ndim == 4:  # else all images come out the same
         model.compile("adam")
@@ -117,8 +117,9 @@ def _row(name, build, given=True):
             return [name, parameters, "", "", "", "", f"refused: {error}"]
     file = report.files["micro"]
     micro = file.micro
-    steps = f"at most {micro.max_steps}, mean {micro.mean_steps:.2g} steps"
-    difference = f"at most {micro.max_difference:.1e}" if micro.max_steps is None else steps
+    difference = f"at most {micro.max_difference:.1e}"
+    if micro.max_steps is not None:
+        difference = f"at most {micro.max_steps}, mean {micro.mean_steps:.2g} steps"
     sizes = (f"{file.size_bytes:,}", f"{micro.arena_bytes:,}")
     return [name, parameters, micro.signature, *sizes, difference, " ".join(file.operators)]
 

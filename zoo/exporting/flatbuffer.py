@@ -80,6 +80,21 @@ def _namer(layers):
     return lambda tensor: bool(layers) and pattern.search(tensor.name.decode()) is not None
 
 
+def output_step(content):
+    """Between which neighbours the output of a .tflite file with one signature was rounded; 0 for float32 throughout.
+
+    A float32 output that comes from an integer one has the steps of that.
+    """
+    operators, model = keras_internals.tflite_schema().BuiltinOperator, keras_internals.tflite_objects(content)
+    (graph,) = model.subgraphs
+    (output,) = graph.outputs
+    last = next(operator for operator in graph.operators if output in operator.outputs)
+    if model.operatorCodes[last.opcodeIndex].builtinCode == operators.DEQUANTIZE:
+        output = last.inputs[0]
+    known = graph.tensors[output].quantization
+    return 0.0 if known is None or known.scale is None else float(known.scale[0])
+
+
 def with_float_output(content, signature):
     """A .tflite file in which the output of a signature is no longer quantised at the end of its graph."""
     operators, model = keras_internals.tflite_schema().BuiltinOperator, keras_internals.tflite_objects(content)

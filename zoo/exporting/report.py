@@ -35,7 +35,8 @@ class MicroRun:
         signature: the one that the file computes.
         arena_bytes: the smallest arena in which it runs, measured on a 64-bit PC with the reference kernels.
         samples: number of real samples that were run there and in LiteRT.
-        max_steps, mean_steps: differences to LiteRT, in steps of the integer output; None for a float32 output.
+        max_steps, mean_steps: differences to LiteRT, in steps of the int8 output, also where it is made float32;
+            None for a score, which has none.
         max_difference: the largest one, as a float.
         version: of the package tflite-micro.
     """

@@ -21,6 +21,7 @@ _INSTEAD = {
     "TOPK_V2": "it is of TopK sparsity: use zoo.sparsity.L1 or KL",
     "ONE_HOT": "it is of TopK sparsity: use zoo.sparsity.L1 or KL",
     "GELU": 'use the activation "relu"',
+    "SELECT": 'it is of activations such as "selu": use "relu"',
 }
 
 

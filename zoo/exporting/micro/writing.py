@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from zoo.core.errors import ParityError, unknown_name
-from zoo.exporting import metadata, runtime, tflite, tflite_structure
+from zoo.exporting import flatbuffer, metadata, runtime, tflite, tflite_structure
 from zoo.exporting.micro import operators, sources, trial
 from zoo.exporting.opening import opened
 from zoo.exporting.report import MicroRun
@@ -51,7 +51,13 @@ def write(target, path, plan):
     probe = sources.probe(details)
     taken = samples if details.input_scale is None else runtime.quantized(samples, details.dtype, *details.input_scale)
     run = trial.run(content, np.concatenate([taken, probe[None]]))
-    micro = MicroRun(name, run.arena_bytes, len(samples), *_compared(run, engine, taken), run.version)
+    micro = MicroRun(
+        name,
+        run.arena_bytes,
+        len(samples),
+        *_compared(run, engine, taken, flatbuffer.output_step(content)),
+        run.version,
+    )
     facts = sources.Facts(content, found, details, micro, plan.metadata, not target.floating, run.outputs[-1])
     for file, text in sources.of(facts).items():
         (path.parent / file).write_text(text, encoding="utf-8")
@@ -66,16 +72,16 @@ def _chosen(target, given):
     return given
 
 
-def _compared(run, engine, taken):
-    """Differences to LiteRT: (largest in steps of the output, their mean, largest as floats); None without steps."""
+def _compared(run, engine, taken, step):
+    """Differences to LiteRT: (largest in steps of the output, their mean, largest as floats); None for a step of 0."""
     ((name, details),) = engine.signatures.items()
     expected, outputs = engine.run(name, taken), run.outputs[:-1]
     scale, zero_point = details.output_scale or (1.0, 0)
     difference = np.abs((outputs.astype("float32") - zero_point) * np.float32(scale) - expected)
-    limit, of_steps = _SHARE * _rms(expected), (None, None)
-    if details.output_scale is not None:
-        steps = np.rint(difference / scale)
-        limit, of_steps = max(limit, scale), (int(steps.max()), float(steps.mean()))
+    limit, of_steps = max(_SHARE * _rms(expected), step), (None, None)
+    if step:
+        steps = np.rint(difference / step)
+        of_steps = int(steps.max()), float(steps.mean())
     rms = _rms(difference)
     if not rms <= limit:  # so that NaN fails too
         raise ParityError(
