@@ -62,7 +62,7 @@ class Distance(keras.layers.Layer):
 
         if len(values) < 2:
             raise DataError(f"A distance is fitted on at least two normal samples. Received {len(values)}.")
-        if (values == values[0]).all():
+        if np.ptp(values, axis=0).max() <= 1e-6 * np.abs(values).max():  # but for rounding
             raise DataError(f"A distance cannot be fitted: the {len(values)} normal samples are all the same.")
         estimate = LedoitWolf().fit(values.astype("float64"))
         # Σ⁻¹ = W Wᵀ by the eigenvectors of Σ, which shrinkage keeps away from zero.
