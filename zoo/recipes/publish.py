@@ -23,6 +23,6 @@ def publish(model, directory, test=None, recipe_text=None, **metadata):
             (staging / FILE_NAME).write_bytes(recipe_text)
         card = write_model(model, staging, checked_metadata(metadata), test)
         if test is not None:
-            pictures.save(pictures.of_model(card, model, test, card.dataset.normal or ()), staging / PICTURE)
+            pictures.save(pictures.of_model(card, model, test), staging / PICTURE)
             write_card(card, staging, PICTURE)
     return card

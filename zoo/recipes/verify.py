@@ -118,7 +118,7 @@ def draw(name, file, *, dpi=120):
     """
     stated, model = card(name), load(name)
     pictures.save(
-        pictures.of_model(stated, model, _test_samples(stated, model, Evaluator()), stated.dataset.normal or ()),
+        pictures.of_model(stated, model, _test_samples(stated, model, Evaluator())),
         file,
         dpi=dpi,
     )
