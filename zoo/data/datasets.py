@@ -50,14 +50,14 @@ class Dataset:
     first_label: int = 0
     has_split: bool = True
 
-    def source(self, samples, labels, name, split):
+    def source(self, samples: np.ndarray, labels: np.ndarray | None, name: str, split: str) -> Source:
         """A `Source` of samples as they are stored and labels that count from 0."""
         keys = ("sampling_rate", "unit", "scale", "class_names", "normal_class")
         about = {key: getattr(self, key) for key in keys}
         return Source(samples, labels, name=name, split=split, version=self.version, **about)
 
     @property
-    def version(self):
+    def version(self) -> str:
         """Of the files, and of the builder."""
         return "1.0.0"
 

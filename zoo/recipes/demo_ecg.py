@@ -7,7 +7,7 @@ import numpy as np
 
 import zoo
 
-DETECTOR = "mitbih-feed-forward-4"
+DETECTOR = "mitbih-feed-forward-16"
 _FITTED = 200  # beats of the patient that the distance is fitted on; the threshold is of the other ones of the start
 _QUANTILE = 0.98
 _CHUNK = 18  # values that a converter hands over at a time: a tenth of a second
