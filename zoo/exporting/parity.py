@@ -42,7 +42,7 @@ def check(
     reason = "given"
     if tolerance is None and quantized:
         reason = "quantised: judged by its task metrics"
-        if details.output_name != "score":  # it follows from the reconstruction
+        if details.output_name not in ("score", "error"):  # they follow from the reconstruction
             _refuse_gross(place, difference, reference)
     else:
         if tolerance is None:

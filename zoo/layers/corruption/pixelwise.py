@@ -3,6 +3,7 @@
 import math
 from typing import ClassVar
 
+import numpy as np
 from keras import KerasTensor, ops
 
 from zoo.core.checks import in_range, positive_integer
@@ -48,7 +49,7 @@ class Masking(Corruption):
         keep = self.keep(x, [-(-size // self.block) for size in positions]) >= self.rate
         for axis, size in enumerate(positions, start=1):
             if self.block > 1:
-                keep = ops.take(ops.repeat(keep, self.block, axis=axis), ops.arange(size), axis=axis)
+                keep = ops.take(keep, np.arange(size) // self.block, axis=axis)
         return x * ops.cast(keep, x.dtype)
 
 
