@@ -182,7 +182,6 @@ def test_scaled():
 
 @pytest.mark.parametrize("samples", [5, 6, 7])
 def test_masking_where_as_many_samples_as_a_block_is_wide(samples):
-    """Keras' repeat took the number of repetitions for indices where it equals the number of samples."""
     masked = np.asarray(zoo.corruption.Masking(0.4, block=6)(np.ones((samples, 30, 32, 1), "float32"), training=True))
     blocks = masked[:, :30, :30, 0].reshape(samples, 5, 6, 5, 6)
     assert (blocks == blocks[:, :, :1, :, :1]).all()

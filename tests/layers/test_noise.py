@@ -259,3 +259,13 @@ class TestCorruptions:
         np.testing.assert_array_equal(_corrupted(corruption.describe(), x, calls=3), steps)
         keras.utils.set_random_seed(2)
         assert not np.array_equal(_corrupted(corruption.describe(), x, calls=3), steps)
+
+
+@pytest.mark.parametrize(
+    "shape", [(6, 5, 6), (32, 32, 32, 3), (3, 8, 8, 3), (28, 28, 28, 1), (4, 4), (2, 1, 2), (1, 3)]
+)
+def test_samples_differ_where_there_are_as_many_as_elements_along_an_axis(shape):
+    """Keras adds (6, 1, 1) to (5, 6) as a bias, of shape (5, 6): all samples of a batch had one noise then."""
+    drawn = ops.convert_to_numpy(noise.uniform(shape, keras.random.SeedGenerator(0)))
+    assert drawn.shape == shape
+    assert len(np.unique(drawn)) >= 0.99 * np.prod(shape)

@@ -54,7 +54,8 @@ def _bits(shape, seed):
     stride, counter = _word(1), key
     for axis in reversed(range(len(sizes))):
         index = ops.cast(ops.arange(shape[axis], dtype="int32"), "uint32")
-        counter = ops.add(counter, ops.reshape(ops.multiply(index, stride), (-1, *[1] * (len(sizes) - 1 - axis))))
+        # In this order: Keras takes a second term of one axis for the bias of a first one that has as many channels.
+        counter = ops.add(ops.reshape(ops.multiply(index, stride), (-1, *[1] * (len(sizes) - 1 - axis))), counter)
         stride = ops.multiply(stride, sizes[axis])
     return _hash(ops.bitwise_xor(_hash(counter), _hash(ops.add(key, _word(0x9E3779B9)))))
 
