@@ -62,8 +62,8 @@ def main():
         "# Detectors of heart beats, patient by patient\n\n"
         f"MIT-BIH, DS2 ({len(np.unique(records))} patients whom no model has seen). Each detector is fitted on the"
         f" beats labelled normal among a patient's first {FIRST}, and judged on all later ones, normal against all"
-        " others. The mean is over the patients with beats of both kinds. An AUROC of all patients compares scores of different"
-        " patients with each other.\n\n"
+        " others. The mean is over the patients with beats of both kinds. An AUROC of all patients compares scores of"
+        " different patients with each other.\n\n"
         f"{table}\n\nFitting on the patient does most of the work: the network adds nothing to PCA. Without labels, the"
         f" first {FIRST} beats taken as normal, it is worse for patients whose beats are often abnormal.\n\n"
         "Written by `scripts/per_patient.py`.\n",
