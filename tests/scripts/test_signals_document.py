@@ -56,6 +56,7 @@ def run(text, names, files=()):
     """Run the code of a document, block by block; commands in this process. Returns what each block printed."""
     printed = []
     import time
+
     for language, code in re.findall(r"```(python|sh|toml)\n(.*?)```", text, re.DOTALL):
         output = io.StringIO()
         if language == "python":
