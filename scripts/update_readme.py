@@ -58,6 +58,7 @@ def _table(chosen, columns):
     for card in chosen:
         name, m = card.name, card.metrics
         latent = "×".join(map(str, card.input.latent_shape))
+        m = {key: value for key, value in m.items() if card.family == "detector" or not key.endswith("auroc")}
         values = [f"{m[key]:.{digits}f}" if key in m else "" for key, digits in columns.values()]
         rows.append([f"[{name}](pretrained/{name})", latent, f"{card.size_bytes / 1000:,.0f}", *values])
     return markdown_table(["model", "latent", "kB", *columns], rows)
