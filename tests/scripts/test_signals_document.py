@@ -125,4 +125,4 @@ def test_the_readme_s_section_runs(followed, folder):
         (printed,) = run(README.replace("epochs=30", "epochs=4"), names)
     alarms = [float(time) for time in re.findall(r"^([\d.]+) [\d.]+ True$", printed, re.MULTILINE)]
     assert FAULT[0] - 0.5 <= alarms[0] <= FAULT[0] + 2
-    assert len(README.split("```")[1].strip().splitlines()) == 11  # with the line of its language
+    assert len(README.split("```")[1].strip().splitlines()) <= 11  # with the line of its language
