@@ -3,6 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 # Of `make test`: processes that test side by side.
 JOBS ?= 2
+PYTEST = $(VENV)/bin/python -m pytest --numprocesses $(JOBS) --dist loadfile
 # Of `make web`.
 PORT ?= 8000
 # Of `make lock`, `make audit` and `make sbom`: their tools, in an environment of their own.
@@ -24,9 +25,10 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 demo: install  ## fine-tune a pretrained encoder on a few real digits, export it, run it as a phone would
 	$(VENV)/bin/zoo demo
 
-test: install lint  ## linter and all tests; those of exports in processes of their own, because the converter leaks memory
-	$(VENV)/bin/python -m pytest --numprocesses $(JOBS) --dist loadfile --ignore=tests/exporting
-	$(VENV)/bin/python -m pytest --numprocesses $(JOBS) --dist loadfile tests/exporting
+test: install lint  ## linter and all tests, in three runs because TensorFlow's converter leaks memory
+	$(PYTEST) tests/exporting
+	$(PYTEST) tests/catalog tests/recipes tests/scripts tests/transfer
+	$(PYTEST) $(foreach folder,exporting catalog recipes scripts transfer,--ignore=tests/$(folder))
 
 test-keras-next: install  ## the training tests with the newest Keras, pre-releases included
 	PYTHON=$(VENV)/bin/python scripts/test_newest_keras.sh

@@ -2,10 +2,14 @@
 
 import os
 import pathlib
+import signal
 
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what it runs in the background without it, and so would all processes that tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 _SHARED = pathlib.Path(__file__).parents[2] / "shared"
 for _variable, _folder in (("TFDS_DATA_DIR", "tfds"), ("ZOO_DATA_DIR", "data")):
     if (_SHARED / _folder).is_dir():

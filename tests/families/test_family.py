@@ -28,7 +28,7 @@ def narrow_family():
 
 def test_a_family_of_ones_own_is_a_family(tmp_path):
     narrow = narrow_family()
-    assert zoo.list_families() == ["convolutional", "denoising", "feed_forward", "narrow", "sparse", "wrapped"]
+    assert "narrow" in zoo.list_families() == sorted(zoo.list_families())
     model = narrow((8, 8, 1), np.int64(3), activation="tanh")
     config = {"family": "narrow", "input_shape": [8, 8, 1], "units": 3, "activation": "tanh"}
     assert json.loads(json.dumps(model.get_config())) == config

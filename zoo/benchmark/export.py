@@ -26,8 +26,9 @@ _PACKAGES = ("tensorflow", "keras", "numpy", "onnxruntime", "ai_edge_litert")
 
 
 def default_models():
-    """Names of all pretrained models whose network is dense, and of some convolutional ones."""
-    return [name for name in zoo.list_pretrained() if is_dense(zoo.card(name).config)] + list(CONVOLUTIONAL)
+    """Names of all pretrained models of images whose network is dense, and of some convolutional ones."""
+    cards = map(zoo.card, zoo.list_pretrained())
+    return [c.name for c in cards if len(c.input.shape) == 3 and is_dense(c.config)] + list(CONVOLUTIONAL)
 
 
 def run(output, names=(), *, repeats=3, threads=(1, 2), command=""):

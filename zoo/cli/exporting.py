@@ -28,7 +28,11 @@ from zoo.core.terminal import load_tensorflow
     "--calibration", help="For int8: dataset, folder or file [default: training samples of the card's dataset]."
 )
 @click.option("--integer-io", help="For int8: uint8 inputs and outputs instead of float32.")
-@click.option("--raw-input", is_flag=True, help="Take uint8 pixels.")
+@click.option(
+    "--raw-input",
+    is_flag=True,
+    help="Take integers: uint8 pixels, or int16 samples of a signal whose model says what they mean.",
+)
 @click.option(
     "--threshold-quantile",
     type=FiniteFloat(0, 1),

@@ -56,22 +56,29 @@ def train(name, output, resume, stream, quiet):
     help="One of those that zoo.evaluate knows; repeat for several [default: all].",
 )
 @click.option("--anomalies", help="Dataset whose samples count as anomalies [default: the other MNIST].")
+@click.option(
+    "--normal",
+    multiple=True,
+    help="Class of the dataset that is normal, all others being anomalies: a number or a name; repeat for several"
+    " [default: the card's].",
+)
 @as_json_option
-def evaluate(names, dataset, metrics, anomalies, as_json):
+def evaluate(names, dataset, metrics, anomalies, normal, as_json):
     """Measure pretrained models on the test split of a dataset, next to the numbers of their cards.
 
     Reconstruction next to PCA, latent features next to raw pixels, clusters, anomalies, denoising, sparsity: whatever
-    applies to the model and the dataset.
+    applies to the model and the dataset. Detectors stand next to PCA, Isolation Forest and nearest neighbours.
     """
     load_tensorflow()
     from zoo.catalog.evaluate import Evaluator
 
     rows = []
     evaluator = Evaluator()
+    classes = [int(name) if name.lstrip("-").isdecimal() else name for name in normal] or None
     for name in names:
-        results = evaluator.evaluate(name, dataset, list(metrics) or None, anomalies=anomalies)
+        results = evaluator.evaluate(name, dataset, list(metrics) or None, anomalies=anomalies, normal=classes)
         card = zoo.card(name)
-        same = dataset in (None, card.dataset.name) and anomalies is None
+        same = dataset in (None, card.dataset.name) and anomalies is None and classes is None
         several = {"model": card.name} if len(names) > 1 else {}
         for metric, value in results.items():
             stated = {"card": card.metrics.get(metric, "")} if same else {}

@@ -114,7 +114,8 @@ def check(x, y, sample_weight, contract, *, target=True, labels="required", give
         expected = "uint8" if pixels else contract.dtype
         if x.dtype != expected:
             raw = "pixels" if expected == "uint8" else "samples"
-            raise DataError(f"The model takes raw {raw}: expected dtype {expected}. Received {x.dtype}.")
+            remedy = " zoo.preprocessing.Rescale.to_integers makes them of floats." if expected == "int16" else ""
+            raise DataError(f"The model takes raw {raw}: expected dtype {expected}. Received {x.dtype}.{remedy}")
     else:
         contract.refuse_integers(x)
         itself = target and autoencoder and y is None
