@@ -22,7 +22,7 @@ from zoo.layers import precision
 from zoo.layers import preprocessing as preprocessings
 from zoo.layers import sparsity as sparsities
 from zoo.layers.configurable import plain
-from zoo.layers.parts import Decoder, Encoder, Part, ZooModel, leaves, signal_facts
+from zoo.layers.parts import Decoder, Encoder, Part, ZooModel, activations, leaves, signal_facts
 from zoo.layers.scoring import Distance
 
 _ORIGIN = "pretrained.json"
@@ -126,7 +126,7 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
     @property
     def unit_range(self) -> bool:
         """Whether samples must lie in [0, 1], because the output activation is a sigmoid."""
-        return not self.preprocessing and next(_activations(self.decoder), None) is keras.activations.sigmoid
+        return not self.preprocessing and next(activations(self.decoder), None) is keras.activations.sigmoid
 
     def behind_preprocessing(self) -> keras.Model:
         """The encoder of preprocessed samples; without preprocessing, `encoder` itself."""
@@ -398,12 +398,3 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
         forking.check()
         if not self.compiled:
             self.compile()
-
-
-def _activations(model):
-    """The activations of a model's layers, last to first, through nested models."""
-    for layer in reversed(model.layers):
-        if isinstance(layer, keras.Model):
-            yield from _activations(layer)
-        elif getattr(layer, "activation", None) is not None:
-            yield layer.activation

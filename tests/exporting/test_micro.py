@@ -16,7 +16,7 @@ from zoo.exporting import runtime
 from zoo.exporting.micro import operators, sources, trial, writing
 from zoo.exporting.tflite_structure import operators as operators_of
 
-pytest.importorskip("tflite_micro")
+pytest.importorskip("tflite_micro", reason='tflite-micro is not installed: pip install "autoencoder-zoo[micro]"')
 
 # What the sources use of TFLite Micro, as its headers declare it; enough to compile, and to run what is ours.
 _RESOLVER = """

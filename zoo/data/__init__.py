@@ -30,12 +30,13 @@ from zoo.core import reading
 from zoo.core.errors import DataError, unknown_name
 from zoo.data.datasets import DATASETS, Dataset, load_named, name_of
 from zoo.data.images import resize
+from zoo.data.recordings import read_series
 from zoo.data.series import Series
 from zoo.data.sound import SOUND_SUFFIXES, load_sound
 from zoo.data.source import Source, mixture
 from zoo.data.stream import Stream, open_stream, read
 from zoo.data.tables import TABLE_SUFFIXES, read_table
-from zoo.data.windows import read_series, windows
+from zoo.data.windows import windows
 
 __all__ = [
     "DATASETS",

@@ -1,6 +1,7 @@
 """Encoder and decoder: functional models whose config carries their role and what is known about their samples."""
 
 import copy
+from collections.abc import Callable, Iterator
 
 import keras
 
@@ -129,6 +130,15 @@ def signal_facts(model: keras.Model) -> dict:
         return {}
     scale = None if part.raw is None else part.raw["scale"]
     return {"sampling_rate": part.sampling_rate, "unit": part.unit or "", "scale": scale}
+
+
+def activations(model: keras.Model) -> Iterator[Callable]:
+    """The activations of a model's layers, last to first, through nested models."""
+    for layer in reversed(model.layers):
+        if isinstance(layer, keras.Model):
+            yield from activations(layer)
+        elif getattr(layer, "activation", None) is not None:
+            yield layer.activation
 
 
 def leaves(model: keras.Model) -> list[keras.layers.Layer]:
