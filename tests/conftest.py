@@ -2,8 +2,11 @@
 
 import os
 import pathlib
+import random
 import signal
+import sys
 
+import numpy as np
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -16,11 +19,20 @@ for _variable, _folder in (("TFDS_DATA_DIR", "tfds"), ("ZOO_DATA_DIR", "data")):
         os.environ.setdefault(_variable, str(_SHARED / _folder))
 
 
+def pytest_addoption(parser):
+    parser.addoption("--seed", type=int, default=0, help="of all random numbers that a test does not seed itself")
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "needs_dataset(name): runs where TFDS has this dataset prepared")
 
 
 def pytest_runtest_setup(item):
+    # Initial weights must not depend on which tests ran before in the same process: two processes share them by chance.
+    random.seed(item.config.getoption("seed"))
+    np.random.seed(item.config.getoption("seed"))
+    if keras := sys.modules.get("keras"):
+        keras.utils.set_random_seed(item.config.getoption("seed"))
     root = pathlib.Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
     for marker in item.iter_markers("needs_dataset"):
         # A download that failed leaves the folder, but not what describes its content.

@@ -50,12 +50,9 @@ def test_rows_and_panels(kind, digits, tmp_path):
     assert picture.width == 640
 
 
-RNG = np.random.default_rng(0)
-
-
 def signals(count, *shape, **about):
     """Sines of class 0 and square waves of class 1, in turns, as a Source."""
-    time = np.linspace(0, 6, shape[0]) + RNG.uniform(0, 6, (count, 1))
+    time = np.linspace(0, 6, shape[0]) + np.random.default_rng(0).uniform(0, 6, (count, 1))
     waves = np.where(np.arange(count)[:, None] % 2, np.sign(np.sin(time)), np.sin(time))
     waves = waves.reshape(count, shape[0], *[1] * len(shape[1:])) * np.ones((count, *shape))
     return Source(waves.astype("float32"), np.arange(count) % 2, class_names=("sine", "square"), **about)

@@ -15,7 +15,6 @@ from zoo.engine.contract import Contract
 from zoo.lite import Stream
 
 SHAPES = {"flat": (20,), "channels": (20, 3)}
-RNG = np.random.default_rng(0)
 
 
 class Model:
@@ -35,7 +34,7 @@ class Model:
 
 
 def chunks(samples, pieces):
-    return np.split(samples, np.sort(RNG.integers(0, len(samples) + 1, pieces)))
+    return np.split(samples, np.sort(np.random.default_rng(pieces).integers(0, len(samples) + 1, pieces)))
 
 
 def pushed(stream, parts):
@@ -63,7 +62,7 @@ def exported(tmp_path_factory):
 @pytest.mark.parametrize("hop", [1, 7, 20, 33])
 def test_scores_are_those_of_windows_cut_offline(exported, kind, hop):
     model = exported[kind]
-    signal = RNG.normal(size=(100, *SHAPES[kind.split()[0]][1:])).astype("float32")
+    signal = np.random.default_rng(0).normal(size=(100, *SHAPES[kind.split()[0]][1:])).astype("float32")
     starts = list(range(0, 81, hop))
     expected = [model.score(signal[None, start : start + 20])[0] for start in starts]
     for parts in ([signal], list(np.split(signal, 100)), chunks(signal, 30), [signal[:19], signal[19:]]):
@@ -240,7 +239,7 @@ def test_samples_out_of_range():
 
 def test_a_detector_with_preprocessing_that_takes_integers(tmp_path):
     """From the counts of a converter to the score: the model knows rate, unit and threshold."""
-    signal = RNG.integers(-900, 900, 200, dtype="int16")
+    signal = np.random.default_rng(0).integers(-900, 900, 200, dtype="int16")
     model = zoo.detector(
         zoo.preprocessed(
             zoo.feed_forward((20,), 4, (16,), output_activation="linear"),
@@ -262,7 +261,9 @@ def test_a_detector_with_preprocessing_that_takes_integers(tmp_path):
         floats = pushed(Stream(other, hop=7, sampling_rate=180), chunks(signal / 200, 9))
         for found in (windows, floats):
             np.testing.assert_allclose([w.score for w in found], expected, rtol=1e-4)
-            assert [w.is_anomaly for w in found] == list(expected > 1.0)
+            # Of its own scores: one that all but meets the threshold may lie on the other side in another runtime.
+            assert [w.is_anomaly for w in found] == [w.score > 1.0 for w in found]
+        assert {w.is_anomaly for w in windows} == {False, True}
         with pytest.raises(DataError, match=r"Received int16. Multiply integers by 0.005, to be in mV"):
             Stream(other).push(signal)
         with pytest.raises(DataError, match="sampling rate of 360 Hz, the model takes 180 Hz"):
