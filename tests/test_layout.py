@@ -23,6 +23,7 @@ ORDER = (
     "streaming",
     "lite",
     "recommending",
+    "pretraining",
     "benchmark",
     "cli",
 )

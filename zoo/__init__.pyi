@@ -29,6 +29,8 @@ from zoo.families.wrap import wrap as wrap
 from zoo.layers import corruption as corruption
 from zoo.layers import preprocessing as preprocessing
 from zoo.layers import sparsity as sparsity
+from zoo.pretraining.pretrain import Pretraining as Pretraining
+from zoo.pretraining.pretrain import pretrain as pretrain
 from zoo.recipes.train import train as train
 from zoo.recommending.recommend import recommend as recommend
 from zoo.recommending.result import Recommendation as Recommendation

@@ -56,7 +56,7 @@ def test_values_as_they_are_are_scikit_learns(found, digits):
     """The digits as they are: a regression on them, by scikit-learn alone, on the same samples and splits."""
     chosen = Samples(digits, 200, 0, by_class=True).source
     assert np.bincount(chosen.labels).min() >= 19
-    splits = RepeatedStratifiedKFold(n_splits=5, n_repeats=3, random_state=0)
+    splits = RepeatedStratifiedKFold(n_splits=5, n_repeats=2, random_state=0)
     expected = cross_val_score(
         LogisticRegression(max_iter=1000), chosen.samples.reshape(len(chosen), -1), chosen.labels, cv=splits
     )

@@ -35,7 +35,7 @@ def recommend(data, anomalies, models, samples, seed, device_cost, show_all, as_
     if as_json:
         print_rows(dataclasses.asdict(found), as_json=True)
         return
-    order = [row.model for row in found.rows if row.pretrained]
+    order = [row.label for row in found.rows if row.pretrained]
     hidden = () if show_all else set(order[_SHOWN:])
     print_rows([line for line in found.table() if line["model"] not in hidden])
     if hidden:

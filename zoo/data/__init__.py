@@ -54,6 +54,7 @@ __all__ = [
 
 _SPLITS = ("train", "test", "validation", "all")
 _PART = re.compile(r"([^/\\]+):(normal|anomalous)")  # of a dataset with labels
+_LOOKED_AT = 64  # pictures, to know the size of all
 _SHARE_OF_MEMORY = 0.25  # of what is free; larger datasets are streamed
 
 
@@ -108,6 +109,28 @@ def load(
         return whole.normals(part[2] == "normal")
     source = _load(dataset, split, shape, stream, follow_links)
     return source if shape is None else source.resized(shape)
+
+
+def load_bounded(dataset: Any, side: int, split: str = "train") -> Source:
+    """As `load`, into memory; pictures of a folder or archive are brought to one size, no side longer than `side`.
+
+    The size is the median of the first 64 pictures', the channels are the most that one of them has.
+    """
+    path = (
+        _in_data_directory(str(dataset)) or reading.expanded(dataset)
+        if isinstance(dataset, (str, os.PathLike))
+        else None
+    )
+    shape = None
+    if path is not None and (path.suffix.lower() == ".zip" or reading.kind(path) == "a folder"):
+        stored, _ = _open_images(dataset, path, split, False)
+        shapes = np.array([image.shape for image, _ in stored.part(0, _LOOKED_AT).examples()])
+        height, width = np.median(shapes[:, :2], axis=0)
+        scale = min(1, side / max(height, width))
+        shape = (max(1, round(height * scale)), max(1, round(width * scale)), int(shapes[:, 2].max()))
+    source = load(dataset, split, shape=shape)
+    assert isinstance(source, Source)  # since it is not streamed
+    return source
 
 
 def _load(dataset, split, shape, stream, follow_links):

@@ -9,6 +9,8 @@ from zoo.catalog.lookup import card, cards
 from zoo.core.errors import DataError, UnknownNameError
 from zoo.recommending.samples import Samples, is_image
 
+_LARGER = 1.5  # times the pictures that a model was trained on: then its convolutions alone are tried, too
+_WRAPPERS = ("denoising", "sparse", "preprocessed", "detector")
 _NEAREST_RATE = 0.01  # relative difference of sampling rates that counts as none
 
 
@@ -55,7 +57,7 @@ def find(
         if reason:
             left_out[reason] = (*left_out.get(reason, ()), stated.name)
         else:
-            found.append(Candidate(model, stated, tuple(stated.input.shape), {}))
+            found += _ways(model, stated, samples)
     if not found:
         raise DataError(
             f"None of {len(known)} pretrained models takes the samples of shape {samples.source.shape}: "
@@ -64,6 +66,23 @@ def find(
         )
     # Those of one size together: the samples are resized once.
     return sorted(found, key=lambda c: (c.shape, c.name)), left_out
+
+
+def _ways(model, stated, samples):
+    """The candidates that a model gives: as it was saved; of larger pictures also its convolutions, pooled."""
+    shape = tuple(stated.input.shape)
+    ways = [Candidate(model, stated, shape, {})]
+    sides = samples.source.shape[:2]
+    if samples.is_image and min(sides) >= _LARGER * max(shape[:2]) and _is_convolutional(stated.config):
+        larger = (*sides, shape[2])
+        ways.append(Candidate(model, stated, larger, {"input_shape": larger, "pooling": "avg"}))
+    return ways
+
+
+def _is_convolutional(config):
+    while config.get("family") in _WRAPPERS:
+        config = config["backbone"]
+    return config.get("family") == "convolutional"
 
 
 def obstacle(card: Card, samples: Samples) -> str:

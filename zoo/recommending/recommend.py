@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,16 +10,15 @@ import numpy as np
 
 from zoo.catalog.load import load, load_encoder
 from zoo.core import checks
-from zoo.core.errors import DataError
 from zoo.core.terminal import progress
-from zoo.data import load as load_data
+from zoo.data import load_bounded
 from zoo.data.source import Source
 from zoo.recommending import accuracy, candidates, detection, device, verdict
 from zoo.recommending.result import Recommendation, Row
 from zoo.recommending.samples import Samples, checked
 
 _EXPORTED = 3  # of the best models, an int8 file is made and measured
-_SIDE_OF_MIXED = 96  # pixels a side that pictures of several sizes are brought to
+_MOST_SIDE = 96  # pixels; larger pictures are reduced, and those of several sizes brought to one
 _NEVER_TRIED = (
     "fine-tuning of whole encoders (zoo.fine_tune often adds some points)",
     "training on your samples without labels",
@@ -81,32 +81,30 @@ def recommend(
     sign = 1 if measure == "unexplained" else -1
     ranked = sorted((row for row, _ in results), key=lambda row: (sign * row.value, row.parameters or 0))
     if device_cost:
-        ranked = _with_device_cost(ranked, {c.name: c for c in found}, chosen)
-    values = {row.model: values for row, values in results}
+        ranked = _with_device_cost(ranked, {c.name: c.model for c in found}, chosen)
+    values = {row.label: values for row, values in results}
     best, sentence = verdict.of(ranked, values, measure, chosen)
     not_tried = {**left_out, **dict.fromkeys(_NEVER_TRIED, ())}
     if chosen.total > len(chosen):
         not_tried[f"{chosen.total - len(chosen):,} of your {chosen.total:,} samples (samples={most})"] = ()
-    known = tuple(c.name for c in found if c.card.dataset.name == chosen.source.name)
+    known = tuple(dict.fromkeys(c.name for c in found if c.card.dataset.name == chosen.source.name))
     return Recommendation(tuple(ranked), measure, best, sentence, not_tried, len(chosen), known)
 
 
 def _source(data, labels=None):
     if labels is not None:
         return Source(np.asarray(getattr(data, "samples", data)), np.asarray(labels), getattr(data, "name", "array"))
-    try:
-        return load_data(data, "train", stream=False)
-    except DataError as error:
-        if "differ in size" not in str(error):
-            raise
-        return load_data(data, "train", shape=(_SIDE_OF_MIXED, _SIDE_OF_MIXED, 3), stream=False)
+    return load_bounded(data, _MOST_SIDE)
 
 
 def _by_accuracy(samples, found, seed):
+    from sklearn.exceptions import ConvergenceWarning
+
     labels = samples.source.labels
     splits = accuracy.folds(labels, seed)
     rows = []
-    with progress(len(found) + 3, "recommend", "models") as advance:
+    with progress(len(found) + 3, "recommend", "models") as advance, warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # after 1,000 steps a regression predicts as it will
         for candidate in found:
             encoder = load_encoder(candidate.model, **candidate.options)
             values = accuracy.features(encoder, samples.at(candidate.shape))
@@ -123,6 +121,7 @@ def _by_accuracy(samples, found, seed):
 def _by_auroc(samples, anomalies, found, seed):
     splits = detection.folds(len(samples), seed)
     rows = []
+    found = [candidate for candidate in found if not candidate.options]  # whole autoencoders
     with progress(len(found) + len(detection.detectors.DETECTORS), "recommend", "models") as advance:
         for candidate in found:
             model = load(candidate.model)
@@ -140,6 +139,7 @@ def _by_auroc(samples, anomalies, found, seed):
 
 def _by_spread(samples, found):
     rows = []
+    found = [candidate for candidate in found if not candidate.options]  # whole autoencoders
     with progress(len(found), "recommend", "models") as advance:
         for candidate in found:
             model = load(candidate.model)
@@ -175,14 +175,14 @@ def _for_baselines(samples):
     return (*(min(side, accuracy.SIDE) for side in shape[:2]), shape[2])
 
 
-def _with_device_cost(ranked, found, samples):
+def _with_device_cost(ranked, models, samples):
     """The rows, those of the best models with the cost of their int8 files."""
-    costs = {}
     exported = [row for row in ranked if row.pretrained][:_EXPORTED]
+    costs = {}
     with progress(len(exported), "int8 files", "models") as advance:
         for row in exported:
-            encoder = load_encoder(found[row.model].model, **row.options)
-            costs[row.model] = device.cost(encoder, samples.at(row.shape))
+            encoder = load_encoder(models[row.model], **row.options)
+            costs[row.label] = device.cost(encoder, samples.at(row.shape))
             advance()
     unknown = device.Cost(None, None)
-    return [dataclasses.replace(row, **costs.get(row.model, unknown)._asdict()) for row in ranked]
+    return [dataclasses.replace(row, **costs.get(row.label, unknown)._asdict()) for row in ranked]

@@ -33,6 +33,11 @@ class Row:
     int8_microseconds: float | None = None
     options: dict = dataclasses.field(default_factory=dict)
 
+    @property
+    def label(self) -> str:
+        """The name, and how the encoder is loaded, where that is not as it was saved."""
+        return f"{self.model}, pooled" if self.options else self.model
+
 
 @dataclasses.dataclass(frozen=True)
 class Recommendation:
@@ -66,7 +71,7 @@ class Recommendation:
         value, spread = ("unexplained", "99 % / median") if self.measure == "unexplained" else (self.measure, "±")
         return [
             {
-                "model": row.model,
+                "model": row.label,
                 "method": row.method,
                 value: f"{row.value:.3f}",
                 spread: f"{row.spread:.3f}",

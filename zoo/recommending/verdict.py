@@ -26,11 +26,11 @@ def of(ranked: list[Row], values: dict[str, np.ndarray], measure: str, samples: 
         )
     baseline = next(row for row in ranked if not row.pretrained)
     chance = _chance(measure, samples)
-    beyond_chance = values[best.model] - chance
+    beyond_chance = values[best.label] - chance
     if beyond_chance.mean() <= _ERRORS * standard_error(beyond_chance):
         return None, f"None helps: {_of(best, measure)}, and chance alone has {chance:.3f}."
-    compared = len(values[baseline.model])
-    lead = values[best.model][:compared] - values[baseline.model]
+    compared = len(values[baseline.label])
+    lead = values[best.label][:compared] - values[baseline.label]
     both = f"{_of(best, measure)}, {_of(baseline, '')} on the same {len(samples):,} samples"
     if lead.mean() <= 0:
         return None, f"None helps: {both}. Take the latter, or train a model on your own samples."
@@ -56,5 +56,5 @@ def _chance(measure, samples):
 
 def _of(row, measure):
     return (
-        f"{row.model} ({row.method}) {'reaches ' + measure + ' ' if measure else ''}{row.value:.3f} ± {row.spread:.3f}"
+        f"{row.label} ({row.method}) {'reaches ' + measure + ' ' if measure else ''}{row.value:.3f} ± {row.spread:.3f}"
     )
