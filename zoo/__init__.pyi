@@ -5,6 +5,7 @@ from zoo import lite as lite
 from zoo.autoencoder import Autoencoder as Autoencoder
 from zoo.catalog.card import Card as Card
 from zoo.catalog.evaluate import evaluate as evaluate
+from zoo.catalog.evaluate import evaluate_series as evaluate_series
 from zoo.catalog.keras_file import load_model as load_model
 from zoo.catalog.load import load as load
 from zoo.catalog.load import load_encoder as load_encoder
