@@ -42,12 +42,8 @@ def test_a_file_of_times(folder, file, text, expected):
 
 
 def test_pairs_and_gaps(folder):
-    assert moments(zoo.data.read_series(folder / "pump.csv", anomalies=[(1.0, 1.1), (1.1, 1.3)]).labels) == [
-        10,
-        11,
-        12,
-        13,
-    ]
+    series = zoo.data.read_series(folder / "pump.csv", anomalies=[(1.0, 1.1), (1.1, 1.3)])
+    assert moments(series.labels) == [10, 11, 12, 13]
     lines = (folder / "pump.csv").read_text().splitlines()
     (folder / "gap.csv").write_text("\n".join(lines[:21] + lines[51:]))  # moments 20 to 49 are missing
     series = zoo.data.read_series(folder / "gap.csv", anomalies=[(1.9, 5.0)])

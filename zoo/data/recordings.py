@@ -56,8 +56,8 @@ def read_series(
 
     Raises:
         DataNotFoundError: no such file.
-        DataError: a file that cannot be read, see `read_table`; anomalies outside of the recording; times that go back or are
-            not even; another sampling rate than the stated.
+        DataError: a file that cannot be read, see `read_table`; anomalies outside of the recording; times that go back
+            or are not even; another sampling rate than the stated.
 
     Example:
         >>> series = zoo.data.read_series("pump.csv", unit="g")
