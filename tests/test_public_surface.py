@@ -10,10 +10,10 @@ import zoo
 from zoo.core.errors import ZooError
 
 NAMES = (
-    "Autoencoder", "Card", "ExportReport", "ParityError", "ZooError", "card", "classifier", "convolutional",
-    "corruption", "denoising", "detector", "evaluate", "evaluate_series", "export", "family", "feed_forward",
-    "fine_tune", "freeze", "from_config", "list_families", "list_pretrained", "lite", "load", "load_encoder",
-    "load_model", "preprocessed", "preprocessing", "save", "sparse", "sparsity", "threshold", "train",
+    "Autoencoder", "Card", "ExportReport", "ParityError", "StreamingThreshold", "ZooError", "card", "classifier",
+    "convolutional", "corruption", "denoising", "detector", "evaluate", "evaluate_series", "export", "family",
+    "feed_forward", "fine_tune", "freeze", "from_config", "list_families", "list_pretrained", "lite", "load",
+    "load_encoder", "load_model", "preprocessed", "preprocessing", "save", "sparse", "sparsity", "threshold", "train",
     "unfreeze", "wrap",
 )  # fmt: skip
 

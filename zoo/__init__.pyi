@@ -14,6 +14,7 @@ from zoo.catalog.lookup import list_pretrained as list_pretrained
 from zoo.catalog.save import save as save
 from zoo.core.errors import ParityError as ParityError
 from zoo.core.errors import ZooError as ZooError
+from zoo.evaluation.streaming_threshold import StreamingThreshold as StreamingThreshold
 from zoo.evaluation.threshold import threshold as threshold
 from zoo.exporting.export import export as export
 from zoo.exporting.report import ExportReport as ExportReport
