@@ -55,7 +55,8 @@ def windows(
         stream: read or copy windows as they are needed, sound files from the disk.
 
     Returns:
-        Source, or Stream. Labels are 0, normal, and 1, anomalous; None if there are none.
+        Source, or Stream. Labels are 0, normal, and 1, anomalous; None if there are none. The groups of a Source are
+        the numbers of several recordings.
 
     Raises:
         ConfigError: a length or hop that is not at least 1.
@@ -103,11 +104,14 @@ def windows(
         "unit": first.unit,
         "scale": first.scale,
         "channels": first.channels,
+        "overlap": (length - 1) // hop,
     }
     if stored.labels is not None:
         about |= {"class_names": _CLASSES, "normal_class": 0}
     if stream:
         return Stream(stored, stored.shape, **about)
+    if len(parts) > 1:
+        about["groups"] = stored.recordings
     return Source(stored.all(hop), stored.labels, **about)
 
 
