@@ -117,6 +117,7 @@ def _identity(recipe, source):
     """All that decides the result of a training, as a dictionary."""
     return {
         "dataset": recipe.dataset,
+        **({"windows": dataclasses.asdict(recipe.windows)} if recipe.windows else {}),
         "samples": len(source),
         "version": source.version,
         "streamed": isinstance(source, Stream),
