@@ -39,7 +39,9 @@ def _series_options(command):
 @click.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option(
-    "--dataset", help="digits, a TFDS name, a folder split/class/*.jpg, or a .npy/.npz file [default: the card's]."
+    "--dataset",
+    help="digits, ecg5000, a TFDS name, a folder split/class/*.jpg, or a file .npy, .npz, .csv or .parquet"
+    " [default: the card's].",
 )
 @click.option(
     "--metric",

@@ -20,7 +20,7 @@ _RECIPE_HELP = "NAME is a pretrained model, a recipe.toml, or the folder that ho
 @click.option(
     "--stream/--no-stream",
     default=None,
-    help="Read the images anew in every epoch, or keep them in memory [default: by their size].",
+    help="Read the samples from disk in every epoch, or keep them in memory [default: by their size].",
 )
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def train(name, output, resume, stream, quiet):

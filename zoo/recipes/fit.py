@@ -128,10 +128,10 @@ def _identity(recipe, source):
 
 def _description(source):
     """How many samples there are and where they are kept, in words."""
-    size = len(source) * math.prod(source.shape)
     samples = f"{source.name}/{source.split}: {len(source):,} samples of shape {source.shape}"
     if isinstance(source, Stream):
-        return f"{samples}, {size / 1e6:,.0f} MB of pixels: streamed from disk in every epoch."
+        size = len(source) * math.prod(source.shape) * source.dtype.itemsize
+        return f"{samples}, {size / 1e6:,.0f} MB: streamed from disk in every epoch."
     return f"{samples}, {source.samples.nbytes / 1e6:,.0f} MB: kept in memory."
 
 

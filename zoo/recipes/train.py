@@ -40,7 +40,7 @@ def train(
         recipe_or_name: path of a ``recipe.toml`` or of its folder, or a name of the catalog.
         output_directory: where the model is written; created if needed.
         resume: go on from the checkpoint of an interrupted training, if there is one.
-        stream: True to read the images anew in every epoch, False to keep them in memory, "auto" to stream datasets
+        stream: True to read the samples anew in every epoch, False to keep them in memory, "auto" to stream datasets
             larger than a quarter of the free memory.
         verbose: progress bar, as for `keras.Model.fit`.
 
