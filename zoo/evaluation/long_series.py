@@ -11,6 +11,7 @@ import numpy as np
 from zoo.core import checks
 from zoo.core.errors import DataError
 from zoo.data.series import Series
+from zoo.data.source import Source
 from zoo.data.windows import windows
 from zoo.evaluation import anomaly, detection
 from zoo.evaluation.detectors import DETECTORS
@@ -114,6 +115,7 @@ def score_series(
     normal_until = math.floor(PROBATION * len(series)) if normal_until is None else normal_until
     normal_until = checks.positive_integer("normal_until", normal_until)
     source = windows(series, length, hop, channels=channels, constant="allow", flat=not axes)
+    assert isinstance(source, Source)  # since it is not streamed
     ends = np.arange(len(source)) * hop + length
     fitted, held_out = _parted(np.flatnonzero((ends <= normal_until) & (source.labels == 0)), length, hop, series)
     samples = model.target(source) if model.preprocessing else source.values()
