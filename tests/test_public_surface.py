@@ -10,11 +10,11 @@ import zoo
 from zoo.core.errors import ZooError
 
 NAMES = (
-    "Autoencoder", "Card", "ExportReport", "ParityError", "Pretraining", "Recommendation", "ZooError", "card",
-    "classifier", "convolutional", "corruption", "denoising", "detector", "evaluate", "export", "family",
-    "feed_forward", "fine_tune", "freeze", "from_config", "list_families", "list_pretrained", "lite", "load",
-    "load_encoder", "load_model", "preprocessed", "preprocessing", "pretrain", "recommend", "save", "sparse",
-    "sparsity", "threshold", "train", "unfreeze", "wrap",
+    "Autoencoder", "Card", "ExportReport", "ParityError", "Pretraining", "Recommendation", "StreamingThreshold",
+    "ZooError", "card", "classifier", "convolutional", "corruption", "denoising", "detector", "evaluate",
+    "evaluate_series", "export", "family", "feed_forward", "fine_tune", "freeze", "from_config", "list_families",
+    "list_pretrained", "lite", "load", "load_encoder", "load_model", "preprocessed", "preprocessing", "pretrain",
+    "recommend", "save", "sparse", "sparsity", "threshold", "train", "unfreeze", "wrap",
 )  # fmt: skip
 
 

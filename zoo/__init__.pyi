@@ -5,6 +5,7 @@ from zoo import lite as lite
 from zoo.autoencoder import Autoencoder as Autoencoder
 from zoo.catalog.card import Card as Card
 from zoo.catalog.evaluate import evaluate as evaluate
+from zoo.catalog.evaluate import evaluate_series as evaluate_series
 from zoo.catalog.keras_file import load_model as load_model
 from zoo.catalog.load import load as load
 from zoo.catalog.load import load_encoder as load_encoder
@@ -13,6 +14,7 @@ from zoo.catalog.lookup import list_pretrained as list_pretrained
 from zoo.catalog.save import save as save
 from zoo.core.errors import ParityError as ParityError
 from zoo.core.errors import ZooError as ZooError
+from zoo.evaluation.streaming_threshold import StreamingThreshold as StreamingThreshold
 from zoo.evaluation.threshold import threshold as threshold
 from zoo.exporting.export import export as export
 from zoo.exporting.report import ExportReport as ExportReport

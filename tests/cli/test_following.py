@@ -1,6 +1,7 @@
 """zoo score --follow: the same rows from every kind of file and pipe, at once, in constant memory, to a quiet end."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -273,3 +274,76 @@ def test_a_file_without_threshold(files, tmp_path, capsys):
     assert (code, output.splitlines()[0], len(output.splitlines())) == (0, "sample,score", 3)
     code, output, _ = run(capsys, *arguments, "--threshold", 0)
     assert (code, output.splitlines()[0], output.splitlines()[1][-2:]) == (0, "sample,score,alarm", ",1")
+
+
+TIMED = "day,index,y,label,time [s],x\n" + "".join(
+    f'"2026-11-25, {i:03}",{i},{i % 7},0,{i / 10},{-(i % 5)}\n' for i in range(50)
+)
+
+
+class TestColumns:
+    """Of a file of two channels with more columns, of which the header says what they are."""
+
+    @pytest.fixture
+    def score(self, files, tmp_path, capsys):
+        (tmp_path / "log.csv").write_text(TIMED)
+        model = zoo.lite.load(files / "two" / "model.tflite")
+
+        def score(*options, text=None):
+            if text is not None:
+                (tmp_path / "log.csv").write_text(text)
+            path = files / "two" / "model.tflite"
+            code, output, error = run(capsys, "score", path, tmp_path / "log.csv", "--follow", "--hop", 10, *options)
+            return code, output.splitlines(), error
+
+        values = np.array([[i % 7, -(i % 5)] for i in range(50)], "float32")
+        score.expected = [model.score(values[begin : begin + 20]) for begin in range(0, 31, 10)]
+        score.swapped = [model.score(values[begin : begin + 20, ::-1]) for begin in range(0, 31, 10)]
+        return score
+
+    def scores(self, lines):
+        return [float(line.split(",")[-2]) for line in lines[1:]]
+
+    def test_by_the_header(self, score):
+        code, lines, _ = score(text=TIMED.replace('"2026-11-25, ', '"').replace("day", "time_ms"))
+        assert (code, lines[0]) == (0, "sample,score,alarm")
+        assert self.scores(lines) == pytest.approx(score.expected, rel=1e-6)
+        code, lines, _ = score(text="y,x,label\n" + "".join(f"{i % 7},{-(i % 5)},0\n" for i in range(50)))
+        assert self.scores(lines) == pytest.approx(score.expected, rel=1e-6)
+
+    def test_chosen_and_with_its_times(self, score):
+        _, lines, _ = score("--column", "x", "--column", "y", "--time-column", "time [s]")
+        assert self.scores(lines) == pytest.approx(score.swapped, rel=1e-6)
+        assert [line.split(",")[0] for line in lines] == ["time", "0.0", "1.0", "2.0", "3.0"]
+        _, lines, _ = score("--time-column", "day", "--column", "y", "--column", "x")
+        assert lines[2].startswith('"2026-11-25, 010",')
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ([], r"Line 2: expected 2 numbers.* Choose the columns of the channels among \['day', 'index', 'y'"),
+            (["--column", "z"], r"no column 'z'. It has \['day', 'index', 'y', 'label', 'time \[s\]', 'x'\]"),
+            (["--column", "x"], r"The model takes 2 channels. Received the columns \('x',\)"),
+            (["--time-column", "hour"], "no column 'hour'"),
+            (["--format", "f32le", "--column", "x"], "--column is for CSV signals"),
+        ],
+    )
+    def test_refused(self, score, options, message):
+        code, _, error = score(*options)
+        assert code == 2
+        assert re.search(message, error)
+
+    def test_lines_and_headers_that_do_not_fit(self, score):
+        lines = TIMED.splitlines()
+        assert (
+            "Line 3: expected 6 fields. Received 5"
+            in score("--column", "x", "--column", "y", text="\n".join([*lines[:2], "1,2,3,4,5", *lines[2:]]))[2]
+        )
+        assert "chosen by their names" in score("--time-column", "t", text="1,2\n3,4\n")[2]
+        assert "--time-column goes with --follow" in run_without_following()
+
+
+def run_without_following():
+    from click.testing import CliRunner
+
+    return CliRunner().invoke(main, ["score", "x.tflite", "y.npy", "--time-column", "t"]).stderr

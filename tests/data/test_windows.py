@@ -169,12 +169,29 @@ class TestRefused:
         with pytest.raises(DataError, match="expected 3 different names of channels"):
             Series(_VALUES, channels=("x", "y"))
 
-    def test_constant_channels_are_said(self, series):
+    def test_constant_channels(self, series):
         series.values[:, 1] = 2.5
-        with pytest.warns(
-            UserWarning, match=r"pump: channel 'y' is constant \(2.5 in all 100 moments\): nothing can be"
-        ):
-            assert len(windows(series, 10)) == 10
+        text = r"pump: channel 'y' is constant \(2.5 in all 100 moments\): .* or pass constant='allow'"
+        with pytest.raises(DataError, match=text):
+            windows(series, 10)
+        assert len(windows(series, 10, constant="allow")) == 10
+        assert windows(series, 10, channels=("z", "x")).shape == (10, 2)
+        with pytest.raises(DataError, match="array: channel 0 is constant"):
+            windows([series.values[:, 0], np.ones(50)], 10)
+        with pytest.raises(ConfigError, match="constant must be 'error' or 'allow'. Received: constant='ignore'"):
+            windows(series, 10, constant="ignore")
+
+
+def test_sampling_rate_and_unit_are_stated_of_a_file_or_an_array(series, tmp_path):
+    np.savetxt(tmp_path / "pump.csv", _VALUES, "%.6f", ",", header="x,y,z", comments="")
+    for given in (tmp_path / "pump.csv", _VALUES, [_VALUES[:50], _VALUES[50:]], Series(_VALUES)):
+        source = windows(given, 10, sampling_rate=50, unit="g")
+        assert (source.sampling_rate, source.unit, source.shape) == (50.0, "g", (10, 3))
+    assert windows(series, 10, sampling_rate=50, unit="g").sampling_rate == 50
+    with pytest.raises(DataError, match="pump has another sampling_rate: expected 60. Received 50.0"):
+        windows(series, 10, sampling_rate=60)
+    with pytest.raises(DataError, match="pump has another unit: expected 'mV'. Received 'g'"):
+        windows(series, 10, unit="mV")
 
 
 def test_several_recordings(tmp_path):

@@ -7,10 +7,14 @@ from typing import Any
 from zoo.autoencoder import Autoencoder
 from zoo.catalog.load import load
 from zoo.catalog.lookup import card
-from zoo.core.errors import DataError
+from zoo.core.errors import ConfigError, DataError
+from zoo.data.recordings import read_series
+from zoo.data.series import Series
 from zoo.evaluation.baselines import Baselines
+from zoo.evaluation.long_series import SeriesEvaluation, score_series
 from zoo.evaluation.measure import check, measure, needs
 from zoo.evaluation.metrics import OF_THE_TRAIN_SPLIT
+from zoo.evaluation.nab import training_points
 from zoo.evaluation.samples import in_memory, load_for
 
 # What is far from what a model was trained on, where a user names nothing.
@@ -69,6 +73,73 @@ def evaluate(
         {'knn_accuracy': 0.8989}
     """
     return Evaluator().evaluate(model_or_name, dataset, metrics, anomalies=anomalies, normal=normal)
+
+
+def evaluate_series(
+    model_or_name: Autoencoder | str | os.PathLike,
+    series: Any,
+    hop: int | None = None,
+    *,
+    normal_until: int | None = None,
+    threshold: float | None = None,
+    channels: Sequence[str | int] | None = None,
+    **reading: Any,
+) -> SeriesEvaluation:
+    """Measure a detector of anomalies on a long series in which the anomalies are labelled, next to other detectors.
+
+    PCA with as many components as the model has latent features, Isolation Forest and the distance to 5 neighbours see
+    the same windows, preprocessed as by the model, and are fitted on those of the begin of the series.
+
+    ======================  ===========================================================================================
+    auroc                   of the windows, those that touch an anomaly against all others
+    average_precision       of the same
+    vus_pr                  volume under the precision-recall surface, range-aware, with a buffer of up to one window;
+                            see `zoo.evaluation.volume`. A point has the mean score of the windows that it is in
+    nab_score               score of the Numenta Anomaly Benchmark, standard profile, of alarms at the threshold, each
+                            at the last moment of its window; 0 for none. See `zoo.evaluation.nab`
+    best_nab_score          the same at the threshold that is best for it, which nobody knows beforehand
+    f1_at_threshold         of the windows; nothing is adjusted
+    false_alarms_per_hour   windows above the threshold among those without anomaly, if the sampling rate is known
+    ======================  ===========================================================================================
+
+    Only windows from `normal_until` on are judged.
+
+    Args:
+        model_or_name: Autoencoder of windows (length,) or (length, channels), or what `zoo.load` takes.
+        series: `zoo.data.Series` with labels; or what `zoo.data.read_series` takes, such as a file with a column
+            "label", or "nab/realKnownCause/nyc_taxi".
+        hop: moments from the begin of a window to that of the next; by default the window's length.
+        normal_until: number of the first moments, which are normal; by default the first 15 %, of a series of NAB at
+            most 750. The baselines are fitted on the first four fifths of the windows in there, without those that are
+            labelled as anomalous. Thresholds are the score that 99 % of the others do not exceed.
+        threshold: of the model; by default its own. If it has none, it is taken as for the baselines.
+        channels: names or numbers of the channels, as for `zoo.data.windows`.
+        reading: options of `read_series` for a file, such as `anomalies`, a file of the times of the anomalies.
+
+    Returns:
+        SeriesEvaluation: `metrics`, a dict, with those of the baselines as "pca_auroc" and so on; the scores of all
+        windows and the thresholds.
+
+    Raises:
+        DataNotFoundError: no such file.
+        DataError: a series without labels, anomalies or enough normal windows, or that the model does not take.
+
+    Example:
+        >>> found = zoo.evaluate_series(model, "pump_test.csv", hop=16, normal_until=15_000)
+        >>> found.metrics["vus_pr"], found.metrics["pca_vus_pr"]
+        (0.912, 0.874)
+    """
+    is_nab = isinstance(series, str) and series.startswith("nab/")
+    if not isinstance(series, Series):
+        series = read_series(series, **reading)
+    elif reading:
+        raise ConfigError(f"Options of reading are for files: {series.name} is read already. Received {list(reading)}.")
+    if is_nab and normal_until is None:
+        normal_until = training_points(len(series))
+    model = model_or_name if isinstance(model_or_name, Autoencoder) else load(model_or_name)
+    found = score_series(model, series, hop, normal_until=normal_until, threshold=threshold, channels=channels)
+    _ = found.metrics  # whose errors belong here
+    return found
 
 
 class Evaluator:

@@ -11,12 +11,13 @@ from zoo import __version__
 from zoo.cli.benchmark import benchmark
 from zoo.cli.catalog import list_command, show
 from zoo.cli.demo import demo
+from zoo.cli.evaluation import evaluate
 from zoo.cli.exporting import export
 from zoo.cli.inference import encode, score
 from zoo.cli.integrity import seal, verify
 from zoo.cli.pretraining import pretrain
 from zoo.cli.recommending import recommend
-from zoo.cli.training import evaluate, train
+from zoo.cli.training import train
 from zoo.core.errors import ZooError
 from zoo.core.terminal import NoReaderError, one_line, prepare_streams
 

@@ -1,5 +1,6 @@
 """``zoo score --follow``: the scores of a signal while it comes in."""
 
+import collections
 import contextlib
 import math
 import pathlib
@@ -50,6 +51,14 @@ _OPTIONS = (
     ),
     click.option("--channels", type=click.IntRange(min=1), help="Channels of the signal [default: the model's]."),
     click.option(
+        "--column",
+        "columns",
+        multiple=True,
+        help="Column of a CSV signal to take, by its name; repeat, in the order of the model's channels [default: all"
+        " but those of time, labels and row numbers].",
+    ),
+    click.option("--time-column", help="Column of a CSV signal whose times are printed, by its name."),
+    click.option(
         "--scale",
         type=_Scale(),
         help="Multiply samples with this number, such as 1/32768 [default: of s16le, what the model says].",
@@ -67,18 +76,21 @@ def following_options(command):
 def refuse_without_following(given):
     """Raise `UsageError` where an option is given that needs --follow."""
     for name, value in given.items():
-        if value is not None:
-            raise click.UsageError(f"--{name.rstrip('_').replace('_', '-')} goes with --follow.")
+        if value not in (None, ()):
+            name = "column" if name == "columns" else name.rstrip("_").replace("_", "-")
+            raise click.UsageError(f"--{name} goes with --follow.")
 
 
-def follow_signal(model, data, threshold, *, hop, alarm, format_, sampling_rate, channels, scale):
+def follow_signal(
+    model, data, threshold, *, hop, alarm, format_, sampling_rate, channels, scale, columns=(), time_column=None
+):
     """Print one row per window, flushed, until the signal ends, the reader leaves or Ctrl-C comes.
 
     Args:
         model: of `zoo.lite.load`, or an Autoencoder.
         data: path of a file, or "-" for standard input.
         threshold: anomaly threshold, None for the model's.
-        hop, alarm, format_, sampling_rate, channels, scale: the options.
+        hop, alarm, format_, sampling_rate, channels, scale, columns, time_column: the options.
     """
     from zoo.streaming import readers
     from zoo.streaming.stream import Stream
@@ -89,6 +101,9 @@ def follow_signal(model, data, threshold, *, hop, alarm, format_, sampling_rate,
     k, n = alarm or (1, 1)
     made = {"hop": hop, "threshold": math.inf if threshold is None else threshold, "k": k, "n": n}
     format_ = format_ or _format(data, readers)
+    if format_ != "csv" and (columns or time_column):
+        raise click.UsageError(f"{'--column' if columns else '--time-column'} is for CSV signals.")
+    times = collections.deque() if time_column else None
     with _opened(data, format_) as file:
         if format_ == "audio":
             if sampling_rate and sampling_rate != file.samplerate:
@@ -101,18 +116,25 @@ def follow_signal(model, data, threshold, *, hop, alarm, format_, sampling_rate,
                 f"The model takes signals of {stream.channels} channel{plural}. Received one of {channels}."
             )
         scale = _checked_scale(scale, stream, format_)
-        chunks = _chunks(file, format_, stream, readers)
-        _print(stream, (_converted(chunk, stream.dtype, scale) for chunk in chunks), threshold is not None)
+        chunks = _chunks(file, format_, stream, readers, columns, time_column, times)
+        _print(stream, (_converted(chunk, stream.dtype, scale) for chunk in chunks), threshold is not None, times)
 
 
-def _print(stream, chunks, with_alarm):
-    skipped, first = 0, None
-    columns = ["sample" if stream.sampling_rate is None else "time", "score", *["alarm"] * with_alarm]
+def _print(stream, chunks, with_alarm, times=None):
+    skipped, first, passed = 0, None, 0  # windows without a score, the first such sample, times that are left behind
+    by_number = stream.sampling_rate is None and times is None
+    columns = ["sample" if by_number else "time", "score", *["alarm"] * with_alarm]
     sys.stdout.write(",".join(columns) + "\n")
     sys.stdout.flush()
     try:
         for window in stream.follow(chunks):
-            row = [str(window.start) if window.time is None else f"{window.time:.6f}"]
+            if times is not None:
+                for _ in range(window.start - passed):
+                    times.popleft()
+                passed = window.start
+                row = [_field(times[0])]
+            else:
+                row = [str(window.start) if window.time is None else f"{window.time:.6f}"]
             row += ["" if window.missing is not None else f"{window.score:.9g}", *[str(int(window.alarm))] * with_alarm]
             sys.stdout.write(",".join(row) + "\n")
             sys.stdout.flush()
@@ -128,6 +150,11 @@ def _print(stream, chunks, with_alarm):
         )
     if stream.received < stream.length:
         raise DataError(f"The signal is too short: a window is {stream.length} samples. Received {stream.received}.")
+
+
+def _field(text):
+    """A text as a field of CSV."""
+    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"') else text
 
 
 def _format(data, readers):
@@ -163,12 +190,12 @@ def _file(data):
     return reading.opened(data)
 
 
-def _chunks(file, format_, stream, readers):
+def _chunks(file, format_, stream, readers, columns, time, times):
     if format_ == "audio":
         dtype = stream.dtype if stream.dtype.kind in "iu" else np.dtype("float32")
         return readers.audio(file, dtype, lambda: stream.due)
     if format_ == "csv":
-        return readers.comma_separated(file, stream.channels)
+        return readers.comma_separated(file, stream.channels, columns, time, times)
     return readers.raw(file, readers.RAW[format_], stream.channels)
 
 

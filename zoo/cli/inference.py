@@ -40,7 +40,8 @@ def encode(model, data, output, split, threads, trust):
     """Write the latent features of DATA to a .npy file.
 
     MODEL is a pretrained model, or a FILE.tflite or FILE.onnx that zoo.export wrote, which runs without TensorFlow.
-    DATA is an image, a folder of images, a .npy or .npz file, or the name of a dataset. The rows of the result follow
+    DATA is an image, a folder of images, a file of samples (.npy, .npz, .csv, .parquet; .wav and .flac are one sample),
+    or the name of a dataset. The rows of the result follow
     the order of the data; of a folder, the sorted paths.
     """
     import numpy as np
@@ -70,7 +71,8 @@ def score(model, data, threshold, split, threads, trust, follow, **options):
     With --follow, DATA is one signal: a WAV, FLAC or CSV file, a raw file, or - for standard input, which need not end.
     Every window of the model's length is printed as soon as it is there: the time of its first sample (its number,
     where there is no sampling rate), its score and, with a threshold, whether there is an alarm. A CSV signal has one
-    row per sample, and may have a header and a first column with the time. A file that grows:
+    row per sample, and may have a first column with the time, or a header, which says what is no channel: columns named
+    time, label, index and the like. A file that grows:
     tail -c +1 -f log.csv | zoo score model.tflite - --follow --format csv
     """
     import csv

@@ -1,4 +1,4 @@
-"""``zoo train`` and ``zoo evaluate``."""
+"""``zoo train``."""
 
 import pathlib
 import sys
@@ -6,13 +6,9 @@ import sys
 import click
 
 import zoo
-from zoo.cli.options import as_json_option, print_rows
 from zoo.core.terminal import load_tensorflow, work_without_reader
 
 _RECIPE_HELP = "NAME is a pretrained model, a recipe.toml, or the folder that holds one."
-_dataset = click.option(
-    "--dataset", help="digits, a TFDS name, a folder split/class/*.jpg, or a .npy/.npz file [default: the card's]."
-)
 
 
 @click.command(epilog=_RECIPE_HELP)
@@ -24,7 +20,7 @@ _dataset = click.option(
 @click.option(
     "--stream/--no-stream",
     default=None,
-    help="Read the images anew in every epoch, or keep them in memory [default: by their size].",
+    help="Read the samples from disk in every epoch, or keep them in memory [default: by their size].",
 )
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def train(name, output, resume, stream, quiet):
@@ -44,46 +40,6 @@ def train(name, output, resume, stream, quiet):
     card = zoo.card(output)
     shown = {key: card.metrics[key] for key in HEADLINES if key in card.metrics}
     click.echo(f"Wrote {output}: " + ", ".join(f"{key} {value:.5g}" for key, value in shown.items()))
-
-
-@click.command()
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@_dataset
-@click.option(
-    "--metric",
-    "metrics",
-    multiple=True,
-    help="One of those that zoo.evaluate knows; repeat for several [default: all].",
-)
-@click.option("--anomalies", help="Dataset whose samples count as anomalies [default: the other MNIST].")
-@click.option(
-    "--normal",
-    multiple=True,
-    help="Class of the dataset that is normal, all others being anomalies: a number or a name; repeat for several"
-    " [default: the card's].",
-)
-@as_json_option
-def evaluate(names, dataset, metrics, anomalies, normal, as_json):
-    """Measure pretrained models on the test split of a dataset, next to the numbers of their cards.
-
-    Reconstruction next to PCA, latent features next to raw pixels, clusters, anomalies, denoising, sparsity: whatever
-    applies to the model and the dataset. Detectors stand next to PCA, Isolation Forest and nearest neighbours.
-    """
-    load_tensorflow()
-    from zoo.catalog.evaluate import Evaluator
-
-    rows = []
-    evaluator = Evaluator()
-    classes = [int(name) if name.lstrip("-").isdecimal() else name for name in normal] or None
-    for name in names:
-        results = evaluator.evaluate(name, dataset, list(metrics) or None, anomalies=anomalies, normal=classes)
-        card = zoo.card(name)
-        same = dataset in (None, card.dataset.name) and anomalies is None and classes is None
-        several = {"model": card.name} if len(names) > 1 else {}
-        for metric, value in results.items():
-            stated = {"card": card.metrics.get(metric, "")} if same else {}
-            rows.append({**several, "metric": metric, "measured": value, **stated})
-    print_rows(rows, as_json)
 
 
 def _progress(quiet):

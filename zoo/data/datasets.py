@@ -31,6 +31,8 @@ class Dataset:
         normal_class: number of the class of normal samples; None if there is none.
         first_label: what the stored labels begin with.
         has_split: whether train and test are given; else a seeded share of the normal samples is for training.
+        groups: the arrays of the NumPy file that say who or what each sample is of are GROUPS_train and GROUPS_test; an
+            array GROUPSs holds their names, if they have some. "" if there are none.
     """
 
     title: str
@@ -49,12 +51,15 @@ class Dataset:
     normal_class: int | None = 0
     first_label: int = 0
     has_split: bool = True
+    groups: str = ""
 
-    def source(self, samples: np.ndarray, labels: np.ndarray | None, name: str, split: str) -> Source:
+    def source(
+        self, samples: np.ndarray, labels: np.ndarray | None, name: str, split: str, groups: np.ndarray | None = None
+    ) -> Source:
         """A `Source` of samples as they are stored and labels that count from 0."""
         keys = ("sampling_rate", "unit", "scale", "class_names", "normal_class")
         about = {key: getattr(self, key) for key in keys}
-        return Source(samples, labels, name=name, split=split, version=self.version, **about)
+        return Source(samples, labels, name=name, split=split, version=self.version, groups=groups, **about)
 
     @property
     def version(self) -> str:
@@ -133,6 +138,7 @@ DATASETS = {
         unit="mV",
         scale=1 / 200,
         class_names=("N", "S", "V", "F", "Q"),
+        groups="record",
     ),
     "fsdd": Dataset(
         title="Free Spoken Digit Dataset",
@@ -151,6 +157,7 @@ DATASETS = {
         sampling_rate=8000.0,
         scale=1 / 32768,
         class_names=tuple("0123456789"),
+        groups="speaker",
         normal_class=None,
     ),
     "cwru": Dataset(
@@ -202,8 +209,8 @@ def load_named(name, split):
     """
     dataset, directory = DATASETS[name], os.environ.get("ZOO_DATA_DIR")
     if directory and reading.kind(path := reading.expanded(directory) / dataset.file):
-        samples, labels = _of_file(dataset, path, split)
-        return dataset.source(samples, labels, name, split)
+        samples, labels, groups = _of_file(dataset, path, split)
+        return dataset.source(samples, labels, name, split, groups)
     from zoo.data.builders.prepared import load_prepared
 
     return load_prepared(name, split)
@@ -223,12 +230,14 @@ def split_rows(labels, split, normal_class=0):
 
 
 def _of_file(dataset, path, split):
+    groups = None
     with arrays_file.opened(path) as content:
         try:
             if dataset.has_split:
                 parts = ("train", "test") if split == "all" else (split,)
                 samples = np.concatenate([content[f"x_{part}"] for part in parts])
                 labels = np.concatenate([content[f"y_{part}"] for part in parts])
+                groups = _groups(content, dataset.groups, parts)
             else:
                 samples, labels = content["X"], content["y"]
                 rows = split_rows(labels, split)
@@ -244,4 +253,12 @@ def _of_file(dataset, path, split):
             f" each. Received {samples.shape} and {labels.shape}."
         )
     # As it is declared, so that every way gives the same: an integer table stays one, other numbers are float32.
-    return samples.astype(dataset.dtype, copy=False), labels.astype("int64") - dataset.first_label
+    return samples.astype(dataset.dtype, copy=False), labels.astype("int64") - dataset.first_label, groups
+
+
+def _groups(content, key, parts):
+    """Names or numbers of the groups, where the file has them."""
+    if not key or any(f"{key}_{part}" not in content for part in parts):
+        return None
+    numbers = np.concatenate([content[f"{key}_{part}"] for part in parts])
+    return content[f"{key}s"][numbers] if f"{key}s" in content else numbers.astype("int64")

@@ -8,6 +8,7 @@ import numpy as np
 
 from zoo.core import arrays_file, reading
 from zoo.core.errors import DataError, DataNotFoundError
+from zoo.data.anomalies import labels_between
 from zoo.data.series import Series
 from zoo.data.sound import SOUND_SUFFIXES, Sound
 from zoo.data.source import class_numbers
@@ -25,6 +26,7 @@ def read_series(
     scale: float | None = None,
     channels: Sequence[str] | None = None,
     labels: str | None = None,
+    anomalies: str | os.PathLike | Sequence[tuple] | None = None,
     time: str | Literal[False] | None = None,
     header: bool | None = None,
     stream: bool = False,
@@ -40,6 +42,9 @@ def read_series(
         unit, scale: as of a `Source`, unless the file says it.
         channels: names of the columns to take, in this order.
         labels: name of the column of labels, 0 for what is normal; by default "label", "class" or "anomaly".
+        anomalies: in place of labels, where the anomalies are: a CSV file with a row from,to for each, or such pairs.
+            They are times such as "2026-11-25 12:00:00", or numbers of seconds since the first moment, or of moments
+            where no times and no sampling rate are known.
         time: name of the column of time, in seconds (or as its name says: "time_ms") or as 2026-11-25 12:00:00; by
             default "time", "timestamp", "date" or "t" if there is one; without a header a first column that grows
             evenly. The sampling rate and the gaps follow from it. False leaves it out and counts the rows alone.
@@ -51,8 +56,8 @@ def read_series(
 
     Raises:
         DataNotFoundError: no such file.
-        DataError: a file that cannot be read, see `read_table`; times that go back or are not even; another sampling
-            rate than the stated.
+        DataError: a file that cannot be read, see `read_table`; anomalies outside of the recording; times that go back
+            or are not even; another sampling rate than the stated.
 
     Example:
         >>> series = zoo.data.read_series("pump.csv", unit="g")
@@ -61,7 +66,7 @@ def read_series(
     """
     text, path = str(path), reading.expanded(path)
     options = {"columns": channels, "labels": labels, "time": time or None, "header": header}
-    suffix = path.suffix.lower()
+    suffix, moments = path.suffix.lower(), {}
     if text.startswith("nab/") and not reading.kind(path):
         from zoo.data.nab import read_nab
 
@@ -70,7 +75,10 @@ def read_series(
         sound = Sound(path)
         values, about = sound if stream else sound[:], {"sampling_rate": sound.sampling_rate, "scale": sound.scale}
     elif suffix in TABLE_SUFFIXES:
-        values, about = of_columns(read_columns(path, series=True, **options), path, even=time is not False)
+        columns = read_columns(path, series=True, **options)
+        values, about = of_columns(columns, path, even=time is not False)
+        if time is not False:
+            moments = {"times": columns.times, "origin": columns.origin}
     elif suffix in (".npy", ".npz"):
         values, about = _of_arrays(path)
     else:
@@ -84,7 +92,11 @@ def read_series(
             f"{str(path)!r} has another sampling rate: expected {sampling_rate:g} Hz. Received {own:g} Hz: resample it."
         )
     stated = {"sampling_rate": sampling_rate, "unit": unit or None, "scale": scale, "name": path.name}
-    return Series(values, **{**about, **{key: value for key, value in stated.items() if value is not None}})
+    about |= {key: value for key, value in stated.items() if value is not None}
+    if anomalies is not None:
+        rate = about.get("sampling_rate")
+        about["labels"] = labels_between(anomalies, len(values), path.name, sampling_rate=rate, **moments)
+    return Series(values, **about)
 
 
 def of_columns(columns, where, even=True):

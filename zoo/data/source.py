@@ -30,9 +30,13 @@ class Source:
             1/32768 for 16-bit sound; None for plain numbers and for floats.
         channels: names of the last axis of signals with several, in this order; () if they have none.
         normal_class: label of the samples that are normal; None if no class is.
+        groups: who or what each sample is of, as a number or a name: speaker, patient, record; None if unknown.
+            Samples of one group must not be in training and test, where a model is for others.
+        overlap: how many of the next samples share values with a sample, as windows do of which one begins before the
+            other ends. A `validation_split` leaves so many out.
 
     Raises:
-        DataError: no samples, samples that are not numbers, or labels that are not one class per sample; a sampling
+        DataError: no samples, samples that are not numbers, or labels or groups that are not one per sample; a sampling
             rate or scale that is no positive number, or a scale of floats.
 
     Example:
@@ -52,6 +56,8 @@ class Source:
     scale: float | None = None
     channels: tuple[str, ...] = ()
     normal_class: int | None = None
+    groups: np.ndarray | None = None
+    overlap: int = 0
 
     def __post_init__(self):
         samples = np.asarray(self.samples)
@@ -77,6 +83,14 @@ class Source:
             labels, names = class_numbers(self.labels, len(samples), f"Dataset {self.name!r}")
             object.__setattr__(self, "labels", labels)
             object.__setattr__(self, "class_names", names or self.class_names)
+        if self.groups is not None:
+            groups = np.asarray(self.groups)
+            if groups.shape != samples.shape[:1] or groups.dtype.kind not in "iuU":
+                raise DataError(
+                    f"Dataset {self.name!r} needs one group per sample, a whole number or a name. Received"
+                    f" {len(samples)} samples and groups of dtype {groups.dtype} and shape {groups.shape}."
+                )
+            object.__setattr__(self, "groups", groups)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -106,8 +120,9 @@ class Source:
 
     def subset(self, indices: Any) -> "Source":
         """The samples at `indices` (anything that indexes an array), as a Source."""
-        labels = None if self.labels is None else self.labels[indices]
-        return dataclasses.replace(self, samples=self.samples[indices], labels=labels)
+        parts = {field: getattr(self, field) for field in ("samples", "labels", "groups")}
+        parts = {field: None if values is None else values[indices] for field, values in parts.items()}
+        return dataclasses.replace(self, **parts)
 
     def part(self, begin: int, end: int) -> "Source":
         """The samples from number `begin` up to `end`, as a Source that shares their memory."""

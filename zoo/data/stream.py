@@ -28,6 +28,7 @@ class Stream:
         shape: of every sample, such as (height, width, channels).
         name, split, version, class_names, sampling_rate, unit, scale, channels, normal_class: as of a `Source`.
         check: function of a batch of values that raises DataError, for those that `value_batches` gives; None for none.
+        overlap: as of a `Source`.
 
     Example:
         >>> stream = zoo.data.load("photos/", shape=(64, 64, 3), stream=True)
@@ -46,6 +47,7 @@ class Stream:
     channels: tuple[str, ...] = ()
     normal_class: int | None = None
     check: Callable[[np.ndarray], Any] | None = None
+    overlap: int = 0
 
     def __post_init__(self):
         if self.scale is None and self.dtype == np.uint8:

@@ -93,6 +93,11 @@ def read_table(
     return Source(found.values, found.labels, name=path.name)
 
 
+def is_no_value(name: str) -> bool:
+    """Whether a column of this name holds times, labels or row numbers unless somebody says that it does not."""
+    return bool(_TIME.fullmatch(name)) or name.lower() in (*_LABELS, *_INDEX)
+
+
 def read_columns(path, *, columns=None, labels=None, time=None, header=None, content=None, series=False):
     """The `Columns` of a file, for `read_table` and `read_series`; `content` is an open file in place of `path`."""
     where = str(path)

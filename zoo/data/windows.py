@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -28,6 +27,9 @@ def windows(
     channels: Sequence[str | int] | None = None,
     labels: Any = None,
     gaps: Literal["error", "skip"] = "error",
+    constant: Literal["error", "allow"] = "error",
+    sampling_rate: float | None = None,
+    unit: str = "",
     flat: bool = False,
     stream: bool = False,
 ) -> Source | Stream:
@@ -46,17 +48,21 @@ def windows(
         labels: int array (time,), or a list of these, 0 for what is normal; by default those of the series. A window is
             anomalous if any of its moments is.
         gaps: what to do about windows with missing or infinite values, or across a gap in time: "error", or "skip".
+        constant: what to do about a channel with one value in a whole recording, of which nothing can be learned and
+            which a broken sensor gives: "error", or "allow". Not looked for in sound files that are streamed.
+        sampling_rate, unit: of recordings that do not state theirs, as for `read_series`.
         flat: samples (length,) of one channel.
         stream: read or copy windows as they are needed, sound files from the disk.
 
     Returns:
-        Source, or Stream. Labels are 0, normal, and 1, anomalous; None if there are none.
+        Source, or Stream. Labels are 0, normal, and 1, anomalous; None if there are none. The groups of a Source are
+        the numbers of several recordings.
 
     Raises:
         ConfigError: a length or hop that is not at least 1.
-        DataError: too short a recording, a channel that is not there, recordings that differ in what they are, missing
-            values and gaps (the first is named by its index and time). Of a sound file that is streamed these are found
-            when a window is read.
+        DataError: too short a recording, a channel that is not there or is constant, recordings that differ in what
+            they are, another sampling rate or unit than the stated, missing values and gaps (the first is named by its
+            index and time). Of a sound file that is streamed the last two are found when a window is read.
 
     Example:
         >>> source = zoo.data.windows("pump.csv", length=256, hop=64, channels=("z", "x"))
@@ -65,9 +71,10 @@ def windows(
     """
     length = checks.positive_integer("length", length)
     hop = length if hop is None else checks.positive_integer("hop", hop)
-    if gaps not in ("error", "skip"):
-        raise ConfigError(f"gaps must be 'error' or 'skip'. Received: gaps={gaps!r}.")
-    parts = _recordings(series, stream)
+    for name, value, allowed in (("gaps", gaps, "skip"), ("constant", constant, "allow")):
+        if value not in ("error", allowed):
+            raise ConfigError(f"{name} must be 'error' or {allowed!r}. Received: {name}={value!r}.")
+    parts = _recordings(series, stream, {"sampling_rate": sampling_rate, "unit": unit})
     if labels is not None:
         labels = labels if isinstance(series, (list, tuple)) and len(parts) > 1 else [labels]
         if len(labels) != len(parts):
@@ -78,8 +85,9 @@ def windows(
     _check_alike(parts)
     if flat and first.values.shape[1] != 1:
         raise DataError(f"flat needs a single channel: pass channels=[...]. {first.name} has {first.values.shape[1]}.")
-    _warn_of_constants(parts)
     starts = [_starts(part, length, hop, gaps) for part in parts]
+    if constant == "error":
+        _refuse_constants(parts)
     if not any(map(len, starts)):
         raise DataError(f"{first.name}: every window holds missing values or a gap.")
     stored = SeriesWindows(
@@ -96,11 +104,14 @@ def windows(
         "unit": first.unit,
         "scale": first.scale,
         "channels": first.channels,
+        "overlap": (length - 1) // hop,
     }
     if stored.labels is not None:
         about |= {"class_names": _CLASSES, "normal_class": 0}
     if stream:
         return Stream(stored, stored.shape, **about)
+    if len(parts) > 1:
+        about["groups"] = stored.recordings
     return Source(stored.all(hop), stored.labels, **about)
 
 
@@ -182,21 +193,21 @@ class _Selected:
         return self._values[moments][:, self._columns]
 
 
-def _recordings(given, stream):
+def _recordings(given, stream, stated):
     if isinstance(given, Series):
-        return [given]
+        return [_stated(given, **stated)]
     if isinstance(given, (str, os.PathLike)):
         path = reading.expanded(given)
         if reading.kind(path) != "a folder":
-            return [read_series(given, stream=stream)]
+            return [read_series(given, stream=stream, **stated)]
         files = sorted(file for file in path.iterdir() if file.suffix.lower() in SOUND_SUFFIXES)
         if not files:
             raise DataNotFoundError(f"No recordings in {str(path)!r}: expected .wav or .flac files.")
-        return [read_series(file, stream=stream) for file in files]
+        return [read_series(file, stream=stream, **stated) for file in files]
     if isinstance(given, (list, tuple)) and given and isinstance(given[0], (Series, np.ndarray, str, os.PathLike)):
-        return [part for one in given for part in _recordings(one, stream)]
+        return [part for one in given for part in _recordings(one, stream, stated)]
     try:
-        return [Series(np.asarray(given), name="array")]
+        return [Series(np.asarray(given), name="array", **stated)]
     except (TypeError, ValueError) as error:
         if isinstance(error, DataError):
             raise
@@ -225,16 +236,25 @@ def _check_alike(parts):
             )
 
 
-def _warn_of_constants(parts):
+def _stated(series, sampling_rate, unit):
+    """A `Series` with the sampling rate and unit that are stated of it, which it must not contradict."""
+    for what, value in (("sampling_rate", sampling_rate), ("unit", unit)):
+        own = getattr(series, what)
+        if value and own and own != value:
+            raise DataError(f"{series.name} has another {what}: expected {value!r}. Received {own!r}.")
+    return dataclasses.replace(series, sampling_rate=series.sampling_rate or sampling_rate, unit=series.unit or unit)
+
+
+def _refuse_constants(parts):
     for part in parts:
         if not part.in_memory or len(part) < 2:
             continue
         for column in np.flatnonzero((part.values == part.values[0]).all(axis=0)):
             channel = repr(part.channels[column]) if part.channels else column
-            warnings.warn(
+            raise DataError(
                 f"{part.name}: channel {channel} is constant ({part.values[0, column]:g} in all {len(part):,} moments):"
-                " nothing can be learned from it. Leave it out by channels=[...] of the others.",
-                stacklevel=3,
+                " nothing can be learned from it, and the sensor may be broken. Leave it out by channels=[...] of the"
+                " others, or pass constant='allow'."
             )
 
 

@@ -29,6 +29,7 @@ class Samples:
         sample_weight: float32 array, (samples,) or one weight per element, or None.
         count: number of samples; of batches, the number of batches; None if unknown.
         pixels: `x` holds 8-bit pixels, for a model that takes them divided by 255.
+        overlap: how many of the next samples share values with a sample, see `zoo.data.Source`.
     """
 
     x: object
@@ -36,6 +37,7 @@ class Samples:
     sample_weight: np.ndarray | None = None
     count: int | None = None
     pixels: bool = False
+    overlap: int = 0
 
     @property
     def batches(self):
@@ -55,7 +57,10 @@ class Samples:
         return isinstance(self.x, np.ndarray)
 
     def split(self, share):
-        """These samples without their last `share`, and that share: Keras' `validation_split`."""
+        """These samples without their last `share`, and that share: Keras' `validation_split`.
+
+        Samples that share values with the first of that share are in neither.
+        """
         if not hasattr(self.x, "__len__"):
             raise DataError("validation_split needs samples in memory or a zoo.data.Stream: pass validation_data.")
         kept = int(np.floor(self.count * (1 - share)))
@@ -64,7 +69,13 @@ class Samples:
                 f"validation_split must leave samples on both sides. Received validation_split={share} with"
                 f" {self.count} samples."
             )
-        return self._part(0, kept), self._part(kept, self.count)
+        if kept <= self.overlap:
+            raise DataError(
+                f"validation_split must leave samples apart from those that share values with the others, as windows do"
+                f" that overlap. Received validation_split={share} with {self.count} samples, of which each shares"
+                f" values with the next {self.overlap}."
+            )
+        return self._part(0, kept - self.overlap), self._part(kept, self.count)
 
     def _part(self, begin, end):
         if isinstance(self.x, Stream):
@@ -131,7 +142,7 @@ def take(
             return Samples(batches, count=batches.count)
         if isinstance(x, Stream):
             return _stream(x, y, sample_weight, contract, target, labels)
-        pixels, given = False, True
+        pixels, given, overlap = False, True, x.overlap if isinstance(x, Source) else 0
         if isinstance(x, dict):
             x, label, weight = unpack(x, contract)
             y, given = (label, False) if y is None else (y, True)
@@ -148,7 +159,7 @@ def take(
         x, y, sample_weight = check(x, y, sample_weight, contract, given=given, pixels=pixels, **options)
         if class_weight is not None:
             sample_weight = class_weights(class_weight, y)
-        return Samples(x, y, sample_weight, len(x), pixels)
+        return Samples(x, y, sample_weight, len(x), pixels, overlap)
 
 
 def collect(contract, x, y=None, sample_weight=None, *, target=True, labels="required", name="x"):
@@ -244,4 +255,4 @@ def _stream(stream, y, sample_weight, contract, target, labels):
     if not stream.is_pixels:  # which are always finite and in [0, 1]
         options = {"target": target, "labels": "dropped"}
         stream = dataclasses.replace(stream, check=lambda values: check(values, None, None, contract, **options))
-    return Samples(stream, count=len(stream), pixels=stream.is_pixels)
+    return Samples(stream, count=len(stream), pixels=stream.is_pixels, overlap=stream.overlap)

@@ -133,6 +133,23 @@ def _sparsity(title, form, kind):
     return Metric(title, form, kind, "", "sparsity", ("sparsity",))
 
 
+def _of_series():
+    """What `zoo.evaluate_series` finds beyond `_DETECTION`."""
+    kinds = {
+        "vus_pr": ("Volume under the precision-recall surface (VUS-PR)", "{:.4f}", "share", "higher"),
+        "nab_score": ("Score of the Numenta Anomaly Benchmark at the threshold", "{:.1f}", "count", "higher"),
+        "best_nab_score": ("Score of the Numenta Anomaly Benchmark at its best threshold", "{:.1f}", "count", "higher"),
+        "false_alarms_per_hour": ("Windows of an hour that are false alarms", "{:.3g}", "error", "lower"),
+    }
+    entries = {}
+    for name, (title, *rest) in kinds.items():
+        baselines = tuple(f"{detector}_{name}" for detector in _DETECTORS)
+        entries[name] = Metric(title, *rest, baselines=baselines)
+        for baseline, description in zip(baselines, _DETECTORS.values(), strict=True):
+            entries[baseline] = Metric(f"{title}, {description}", *rest, as_baseline=description)
+    return entries
+
+
 def _detection():
     entries = {}
     for name, title in _DETECTION.items():
@@ -178,6 +195,7 @@ METRICS = {
     "dead_fraction": _sparsity("Dead units", "{:.1%}", "share"),
     "activation_frequency_median": _sparsity("Activation frequency, median unit", "{:.2%}", "share"),
     "activation_frequency_max": _sparsity("Activation frequency, busiest unit", "{:.2%}", "share"),
+    **_of_series(),
     # Of exported files only.
     "accuracy": _share("Accuracy"),
     "agreement": _share("Samples of which Keras gives the same class"),

@@ -34,7 +34,7 @@ class Best(NamedTuple):
     threshold: float
 
 
-def nab_score(series: Iterable[tuple], profile: str = "standard") -> float:
+def nab_score(series: Iterable[tuple], profile: str = "standard", *, probation: int | None = None) -> float:
     """NAB's score of alarms in one or more series: 100 for an alarm at the begin of each window and none elsewhere.
 
     0 is what a detector without any alarm gets; many false alarms give less. In a window the earliest alarm counts
@@ -45,6 +45,7 @@ def nab_score(series: Iterable[tuple], profile: str = "standard") -> float:
         series: pairs (alarms, windows): a bool array (points,), and the windows of its anomalies, which are pairs of
             the first and the last point, in order and apart from each other. See `windows_between` for NAB's labels.
         profile: "standard", "reward_low_FP_rate" or "reward_low_FN_rate".
+        probation: how many points of each series are for training, in place of the benchmark's.
 
     Raises:
         UnknownNameError: an unknown profile.
@@ -58,11 +59,11 @@ def nab_score(series: Iterable[tuple], profile: str = "standard") -> float:
     """
     weights = _profile(profile)
     series = [(np.asarray(alarms, bool), windows) for alarms, windows in series]
-    raw = sum(_raw(alarms, windows, weights) for alarms, windows in series)
-    return _normalised(raw, [(len(alarms), windows) for alarms, windows in series], weights)
+    raw = sum(_raw(alarms, windows, weights, probation) for alarms, windows in series)
+    return _normalised(raw, _count((len(alarms), windows, probation) for alarms, windows in series), weights)
 
 
-def best_nab_score(series: Iterable[tuple], profile: str = "standard") -> Best:
+def best_nab_score(series: Iterable[tuple], profile: str = "standard", *, probation: int | None = None) -> Best:
     """NAB's score at the one threshold for all series that is best for it, as in NAB's own table of detectors.
 
     That threshold is chosen with the labels of the very series that are scored. `nab_score` with a threshold of
@@ -70,28 +71,29 @@ def best_nab_score(series: Iterable[tuple], profile: str = "standard") -> Best:
 
     Args:
         series: pairs (scores, windows): a float array (points,), and windows as for `nab_score`.
-        profile, errors: as for `nab_score`.
+        profile, probation, errors: as for `nab_score`.
     """
     weights = _profile(profile)
     series = [(np.asarray(scores, "float64"), windows) for scores, windows in series]
     gains, levels = [], []
     for scores, windows in series:
         gain = _worth(len(scores), windows, weights)
+        judged = training_points(len(scores), probation)
         order = np.argsort(-scores, kind="stable")
         for first, last in windows:  # of a window, only what an alarm adds to the best so far, from missed on
-            inside = order[(order >= first) & (order <= last) & (order >= _probation(len(scores)))]
+            inside = order[(order >= first) & (order <= last) & (order >= judged)]
             gain[inside] = np.diff(np.maximum.accumulate(gain[inside]), prepend=-weights.missed)
-        gains.append(gain[_probation(len(scores)) :])
-        levels.append(scores[_probation(len(scores)) :])
+        gains.append(gain[judged:])
+        levels.append(scores[judged:])
     every, level = np.concatenate(gains), np.concatenate(levels)
     order = np.argsort(-level, kind="stable")
-    lengths = [(len(scores), windows) for scores, windows in series]
-    null = -weights.missed * _count(lengths)
+    count = _count((len(scores), windows, probation) for scores, windows in series)
+    null = -weights.missed * count
     raw = np.concatenate([[null], null + np.cumsum(every[order])])
     last_of_level = np.concatenate([[True], np.diff(level[order]) != 0, [True]])  # all alarms of a score come at once
     best = np.flatnonzero(last_of_level)[np.argmax(raw[last_of_level])]
     threshold = level.max() if best == 0 else np.nextafter(level[order][best - 1], -np.inf)
-    return Best(_normalised(raw[best], lengths, weights), float(threshold))
+    return Best(_normalised(raw[best], count, weights), float(threshold))
 
 
 def windows_between(times: Sequence, limits: Iterable[tuple]) -> list[tuple[int, int]]:
@@ -112,8 +114,8 @@ def windows_between(times: Sequence, limits: Iterable[tuple]) -> list[tuple[int,
     ]
 
 
-def _raw(alarms, windows, weights):
-    worth, probation = _worth(len(alarms), windows, weights), _probation(len(alarms))
+def _raw(alarms, windows, weights, probation=None):
+    worth, probation = _worth(len(alarms), windows, weights), training_points(len(alarms), probation)
     alarms = alarms.copy()
     alarms[:probation] = False
     total = 0.0
@@ -145,20 +147,20 @@ def _worth(points, windows, weights):
     return np.where(inside, sigmoid * weights.found / (2 / (1 + math.exp(-5)) - 1), sigmoid * weights.false_alarm)
 
 
-def _normalised(raw, lengths, weights):
-    windows = _count(lengths)
+def _normalised(raw, windows, weights):
     if not windows:
         raise DataError("NAB's score needs a series with at least one window that ends after its first 15 %.")
     null, perfect = -weights.missed * windows, weights.found * windows
     return float(100 * (raw - null) / (perfect - null))
 
 
-def _count(lengths):
-    return sum(last >= _probation(points) for points, windows in lengths for _, last in windows)
+def _count(series):
+    return sum(last >= training_points(points, given) for points, windows, given in series for _, last in windows)
 
 
-def _probation(points):
-    return min(math.floor(PROBATION * points), _LONGEST_PROBATION)
+def training_points(points: int, given: int | None = None) -> int:
+    """How many points of a series are for training: what is given, or the benchmark's 15 % and at most 750."""
+    return min(math.floor(PROBATION * points), _LONGEST_PROBATION) if given is None else given
 
 
 def _profile(name):

@@ -48,19 +48,19 @@ def volume_under_surface(scores, labels, window: int, *, thresholds: int = _THRE
     window = checks.positive_integer("window", window, least=0)
     thresholds = checks.positive_integer("thresholds", thresholds, least=2)
     scores, labels = _checked(scores, labels)
-    ranges = _ranges(labels)
+    anomalies = ranges(labels)
     levels = np.sort(scores)[::-1][np.linspace(0, len(scores) - 1, thresholds).astype(int)]
     first = np.searchsorted(-levels, -scores)  # of the levels that a point reaches, falling: an alarm from there on
-    areas = [_areas(labels, ranges, length, first, thresholds) for length in range(window + 1)]
+    areas = [_areas(labels, anomalies, length, first, thresholds) for length in range(window + 1)]
     return VolumeUnderSurface(*(float(mean) for mean in np.mean(areas, axis=0)))
 
 
-def _areas(labels, ranges, length, first, count):
+def _areas(labels, anomalies, length, first, count):
     """Areas under ROC and precision-recall curve for one buffer length."""
     reach = length // 2
     weights = labels.astype("float64")
     decay = np.sqrt(1 - np.arange(1, reach + 1) / max(length, 1))
-    for begin, end in ranges:
+    for begin, end in anomalies:
         after, before = weights[end : end + reach], weights[max(begin - reach, 0) : begin]
         after += decay[: len(after)]
         before += decay[: len(before)][::-1]
@@ -74,7 +74,7 @@ def _areas(labels, ranges, length, first, count):
     found = by_level(weights[touched], touched)
     buffer = np.flatnonzero(weights * ~labels)
     positives = labels.sum() + by_level(weights[buffer], buffer) / 2  # half of the buffers, where alarms are
-    existing = np.sort([first[begin:end].min() for begin, end in _joined(ranges, reach, len(labels))])
+    existing = np.sort([first[begin:end].min() for begin, end in _joined(anomalies, reach, len(labels))])
     existence = np.searchsorted(existing, np.arange(count), side="right") / len(existing)
     recall = np.minimum(found / positives, 1) * existence
     false_rate = (alarms - found) / (len(labels) - positives)
@@ -82,16 +82,16 @@ def _areas(labels, ranges, length, first, count):
     return roc, np.dot(np.diff(recall, prepend=0), found / alarms)
 
 
-def _ranges(labels):
-    """Begin and end (exclusive) of each run of true labels."""
+def ranges(labels):
+    """Begin and end (exclusive) of each run of true labels, bool (points,)."""
     edges = np.flatnonzero(np.diff(labels.astype("int8"), prepend=0, append=0))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
-def _joined(ranges, reach, points):
+def _joined(anomalies, reach, points):
     """Ranges with `reach` points before and after, those that overlap as one."""
     joined = []
-    for begin, end in ranges:
+    for begin, end in anomalies:
         begin, end = max(begin - reach, 0), min(end + reach, points)
         if joined and begin < joined[-1][1]:
             joined[-1] = joined[-1][0], end

@@ -8,7 +8,7 @@ import sys
 
 import keras
 
-from zoo.core.errors import TrainingError, unknown_name
+from zoo.core.errors import DataError, TrainingError, unknown_name
 from zoo.data.stream import Stream
 from zoo.evaluation.samples import in_memory
 from zoo.evaluation.threshold import threshold
@@ -98,17 +98,26 @@ def fit(recipe, model, source, *, checkpoint_directory, resume=True, verbose="au
 
 
 def _split(source, share):
-    """(training samples, validation samples or None): the last `share` of the samples is held out."""
+    """(training samples, validation samples or None): the last `share` of the samples is held out.
+
+    Training samples that share values with those are left out, as windows do that overlap.
+    """
     if not share:
         return source, None
     kept = len(source) - math.ceil(len(source) * share)
-    return source.part(0, kept), source.part(kept, len(source))
+    if kept <= source.overlap:
+        raise DataError(
+            f"validation_split leaves no sample apart from those held out: of {len(source)} windows each overlaps with"
+            f" the next {source.overlap}. Received validation_split={share}."
+        )
+    return source.part(0, kept - source.overlap), source.part(kept, len(source))
 
 
 def _identity(recipe, source):
     """All that decides the result of a training, as a dictionary."""
     return {
         "dataset": recipe.dataset,
+        **({"windows": dataclasses.asdict(recipe.windows)} if recipe.windows else {}),
         "samples": len(source),
         "version": source.version,
         "streamed": isinstance(source, Stream),
@@ -119,10 +128,10 @@ def _identity(recipe, source):
 
 def _description(source):
     """How many samples there are and where they are kept, in words."""
-    size = len(source) * math.prod(source.shape)
     samples = f"{source.name}/{source.split}: {len(source):,} samples of shape {source.shape}"
     if isinstance(source, Stream):
-        return f"{samples}, {size / 1e6:,.0f} MB of pixels: streamed from disk in every epoch."
+        size = len(source) * math.prod(source.shape) * source.dtype.itemsize
+        return f"{samples}, {size / 1e6:,.0f} MB: streamed from disk in every epoch."
     return f"{samples}, {source.samples.nbytes / 1e6:,.0f} MB: kept in memory."
 
 

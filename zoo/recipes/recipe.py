@@ -54,15 +54,45 @@ class Training:
 
 
 @dataclasses.dataclass(frozen=True)
+class Windows:
+    """The [windows] table of a recipe, whose dataset is then a recording.
+
+    Attributes:
+        length, hop, gaps: as for `zoo.data.windows`; the hop is by default the length.
+        test: the recording of the test split, with labels if there are anomalies in it; by default nothing is measured.
+        channels: names of the channels to take; by default all.
+        sampling_rate, unit: of recordings that do not state theirs.
+    """
+
+    length: PositiveCount
+    hop: PositiveCount | None = None
+    test: str = ""
+    channels: tuple[Text, ...] = ()
+    gaps: Literal["error", "skip"] = "error"
+    sampling_rate: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    unit: str = ""
+
+    def source(self, split, recording, flat, stream=False):
+        """Windows of a recording as the samples of a split."""
+        from zoo.data import windows
+
+        stated = {"gaps": self.gaps, "sampling_rate": self.sampling_rate, "unit": self.unit}
+        channels = self.channels or None
+        found = windows(recording, self.length, self.hop, channels=channels, flat=flat, stream=stream, **stated)
+        return dataclasses.replace(found, split=split)
+
+
+@dataclasses.dataclass(frozen=True)
 class Recipe:
     """A parsed ``recipe.toml``.
 
     Attributes:
         name: name of the model: that of the folder that holds the recipe.
         description: one sentence for the card.
-        dataset: name of the dataset, as `zoo.data.load` takes it.
+        dataset: name of the dataset, as `zoo.data.load` takes it; with `windows` a recording, as `read_series` does.
         model: config of the model, as `zoo.from_config` takes it; "none" in it stands for None, which TOML lacks.
         training: how it is trained.
+        windows: how the dataset, a recording, is cut into samples; None if it holds samples.
         version: number of the weights: 1, and one more whenever the recipe changes after they were published.
         dataset_title: what the card calls the dataset, where that is not its name.
         license: licence of the weights.
@@ -81,6 +111,7 @@ class Recipe:
     license: Text = "Apache-2.0"
     normal: tuple[int | str, ...] = ()
     threshold_quantile: Annotated[float, msgspec.Meta(gt=0, lt=1)] | None = None
+    windows: Windows | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -40,7 +40,7 @@ def train(
         recipe_or_name: path of a ``recipe.toml`` or of its folder, or a name of the catalog.
         output_directory: where the model is written; created if needed.
         resume: go on from the checkpoint of an interrupted training, if there is one.
-        stream: True to read the images anew in every epoch, False to keep them in memory, "auto" to stream datasets
+        stream: True to read the samples anew in every epoch, False to keep them in memory, "auto" to stream datasets
             larger than a quarter of the free memory.
         verbose: progress bar, as for `keras.Model.fit`.
 
@@ -74,7 +74,11 @@ def _train(path, recipe, output_directory, resume, stream, verbose):
     if checkpoint.is_symlink():
         raise OutputError(f"{str(checkpoint)!r} is a link, through which no checkpoint is written: remove it.")
     with _Stopwatch(checkpoint / "seconds.txt", resume) as stopwatch:
-        whole = load_for(recipe, recipe.dataset, "train", stream=stream)
+        if recipe.windows:
+            flat = len(recipe.input_shape) == 1
+            whole = recipe.windows.source("train", recipe.dataset, flat, stream is True)
+        else:
+            whole = load_for(recipe, recipe.dataset, "train", stream=stream)
         source = of_classes(whole, recipe.normal) if recipe.normal else whole
         model = build(recipe, source)
         history = fit(recipe, model, source, checkpoint_directory=checkpoint, resume=resume, verbose=verbose).history
@@ -131,9 +135,13 @@ class _Stopwatch:
 
 
 def _test_samples(recipe, model):
-    """Source of the test split; None for a folder that has none."""
+    """Source of the test split; None for a folder that has none, or a recording without one for the test."""
     from zoo.evaluation.samples import in_memory, load_for
 
+    if recipe.windows:
+        if not recipe.windows.test:
+            return None
+        return recipe.windows.source("test", recipe.windows.test, len(model.input_shape) == 1)
     try:
         return in_memory(load_for(model, recipe.dataset, "test", stream="auto"))
     except UnknownNameError:

@@ -10,6 +10,7 @@ import numpy as np
 from zoo.core import checks
 from zoo.core.errors import ConfigError, DataError, ExportError, unknown_name
 from zoo.engine.contract import array
+from zoo.evaluation.streaming_threshold import StreamingThreshold
 
 
 class Window(NamedTuple):
@@ -48,7 +49,8 @@ class Stream:
         model: a model of `zoo.lite.load`, or an Autoencoder, that takes samples of shape (length,) or
             (length, channels).
         hop: samples from the start of a window to the start of the next; by default the length, so that none overlap.
-        threshold: windows with a higher score are anomalies; by default the model's. `math.inf` for scores alone.
+        threshold: windows with a higher score are anomalies; by default the model's. `math.inf` for scores alone; a
+            `zoo.StreamingThreshold` for one that follows the scores of the stream, which it then belongs to.
         k, n: there is an alarm while at least k of the last n scores are above the threshold.
         latched: an alarm stays until `acknowledge` or `reset` is called.
         sampling_rate: samples per second (per channel) of the signal; by default the model's. It gives the times, and
@@ -75,7 +77,7 @@ class Stream:
         self,
         model: Any,
         hop: int | None = None,
-        threshold: float | None = None,
+        threshold: float | StreamingThreshold | None = None,
         k: int = 1,
         n: int = 1,
         *,
@@ -121,7 +123,7 @@ class Stream:
         return self._next_end - self._received
 
     def reset(self) -> None:
-        """Begin anew: the next sample is number 0, and there is no alarm."""
+        """Begin anew: the next sample is number 0, and there is no alarm. A streaming threshold keeps what it knows."""
         self._received, self._next_end = 0, self.length
         self.acknowledge()
 
@@ -243,7 +245,10 @@ class Stream:
             missing = start + int(self._is_missing[order].argmax())
         else:
             score = self.model.score(self._samples[order].reshape(1, *self.model.input_shape))[0]
-            is_anomaly = bool(score > self.threshold)  # as `is_anomaly` of a model compares, in float32
+            if isinstance(self.threshold, StreamingThreshold):
+                is_anomaly = self.threshold.update(float(score))
+            else:
+                is_anomaly = bool(score > self.threshold)  # as `is_anomaly` of a model compares, in float32
             self._above.append(is_anomaly)
             self._alarm = sum(self._above) >= self.k or (self.latched and self._alarm)
         time = None if self.sampling_rate is None else start / self.sampling_rate
@@ -260,6 +265,8 @@ def _threshold(model, threshold):
             "The model carries no anomaly threshold: pass threshold= (math.inf for scores alone), or export it with"
             " threshold=zoo.threshold(model, normal_data)."
         )
+    if isinstance(threshold, StreamingThreshold):
+        return threshold
     return checks.in_range("threshold", threshold, 0, math.inf)
 
 

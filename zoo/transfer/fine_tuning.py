@@ -1,6 +1,7 @@
 """Fine-tuning: a classifier is trained head first."""
 
 import contextlib
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -113,8 +114,10 @@ def fine_tune(
         compile_default(classifier)
 
     contract = classifier.contract
+    overlap = getattr(x, "overlap", 0)
     x, y, sample_weight = inputs.collect(contract, x, y, sample_weight)
     train = inputs.take(contract, x, y, sample_weight, class_weight=class_weight)
+    train = dataclasses.replace(train, overlap=overlap)
     if validation_split and validation_data is None:
         train, held_out = train.split(validation_split)
         weights = None if class_weight is not None else held_out.sample_weight  # as for Keras
