@@ -24,8 +24,7 @@ pytest.importorskip("tflite_micro", reason='tflite-micro is not installed: pip i
 # What the sources use of TFLite Micro, as its headers declare it; enough to compile, and to run what is ours.
 _RESOLVER = """
 #pragma once
-enum TfLiteStatus { kTfLiteOk = 0, kTfLiteError = 1 };
-namespace tflite {
+BEGIN
 class MicroOpResolver {};
 template <unsigned int tOpCount>
 class MicroMutableOpResolver : public MicroOpResolver {
@@ -35,14 +34,18 @@ class MicroMutableOpResolver : public MicroOpResolver {
   TfLiteStatus Add() { return registered++ < tOpCount ? kTfLiteOk : kTfLiteError; }
 METHODS
 };
-}
+END
 """
 _INTERPRETER = """
 #pragma once
 #include <cstddef>
 #include <cstdint>
+STATUS
 namespace tflite {
 struct Model;
+}
+BEGIN
+class MicroOpResolver;
 struct MicroInterpreter {
   MicroInterpreter(const Model* model, const MicroOpResolver& resolver, std::uint8_t* arena, std::size_t size);
   TfLiteStatus AllocateTensors();
@@ -51,8 +54,21 @@ struct MicroInterpreter {
   template <class T> T* typed_input_tensor(int index);
   template <class T> T* typed_output_tensor(int index);
 };
-}
+END
 """
+_STATUS = "enum TfLiteStatus { kTfLiteOk = 0, kTfLiteError = 1 };"
+_STATUS_OF_TODAY = f"""
+namespace tflite {{ namespace micro {{ {_STATUS} }} }}
+namespace tflite {{ using micro::TfLiteStatus; using micro::kTfLiteOk; using micro::kTfLiteError; }}
+using ::tflite::micro::TfLiteStatus;
+using ::tflite::micro::kTfLiteOk;
+using ::tflite::micro::kTfLiteError;
+"""
+# Where its versions have the classes: (beginning and end of a namespace, TfLiteStatus).
+_NAMESPACES = {
+    "until 2026": ("namespace tflite {", "}", _STATUS),
+    "since 2026": ("namespace tflite { namespace micro {", "} }", _STATUS_OF_TODAY),
+}
 _PROGRAM = """
 #include "model.h"
 #include <cstdio>
@@ -100,15 +116,18 @@ def micro_outputs(directory, x):
     return (outputs.astype("float32") - zero_point) * np.float32(scale)
 
 
-def compiled(directory, folder, body=""):
+def compiled(directory, folder, body="", version="since 2026"):
     """Output of a program that is compiled with the sources; TFLite Micro is replaced by what declares it."""
+    begin, end, status = _NAMESPACES[version]
     methods = re.findall(r"resolver\.(Add\w+)\(\)", (directory / "model.h").read_text())
     micro = folder / "tensorflow" / "lite" / "micro"
     (folder / "tensorflow" / "lite" / "schema").mkdir(parents=True)
     micro.mkdir()
     declared = "\n".join(f"  TfLiteStatus {name}() {{ return Add(); }}" for name in methods)
-    (micro / "micro_mutable_op_resolver.h").write_text(_RESOLVER.replace("METHODS", declared))
-    (micro / "micro_interpreter.h").write_text(_INTERPRETER)
+    for name, text in (("micro_mutable_op_resolver", _RESOLVER), ("micro_interpreter", _INTERPRETER)):
+        for key, value in {"METHODS": declared, "BEGIN": begin, "END": end, "STATUS": status}.items():
+            text = text.replace(key, value)
+        (micro / f"{name}.h").write_text(text)
     (micro / "micro_log.h").write_text("void MicroPrintf(const char* format, ...);\n")
     schema = "namespace tflite { const Model* GetModel(const void* bytes); }\n"
     (folder / "tensorflow" / "lite" / "schema" / "schema_generated.h").write_text(schema)
@@ -180,7 +199,8 @@ sys.stdout.buffer.write(interpreter.get_output(0).tobytes())
 
 
 @needs_compiler
-def test_sources_compile_and_compute(reconstructing, tmp_path):
+@pytest.mark.parametrize("version", list(_NAMESPACES))
+def test_sources_compile_and_compute(reconstructing, version, tmp_path):
     model, x, _, directory = reconstructing
     samples, reconstruction = x[0].reshape(-1), model.reconstruct(x[:1]).reshape(-1)
     (details,) = zoo.lite.load(directory / "model.tflite")._runtime.signatures.values()
@@ -196,7 +216,7 @@ def test_sources_compile_and_compute(reconstructing, tmp_path):
                      zoo_model::IsAnomaly(0.26f) ? 1.0f : 0.0f, zoo_model::IsAnomaly(0.24f) ? 1.0f : 0.0f}};
   std::fwrite(results, 1, sizeof(results), stdout);"""
     content = (directory / "model.tflite").read_bytes()
-    printed = compiled(directory, tmp_path, body)
+    printed = compiled(directory, tmp_path, body, version)
     assert printed[: len(content)] == content
     given = np.append(samples[:-1], np.float32(1e6))
     expected = runtime.quantized(given, details.dtype, *details.input_scale)

@@ -1,4 +1,4 @@
-"""Every operator of a file alone: what TFLite Micro computes of its inputs, compared with LiteRT's reference kernel."""
+"""Every operator of a file alone: what TFLite Micro computes of its inputs, compared with LiteRT's kernels."""
 
 import dataclasses
 
@@ -38,28 +38,28 @@ class Apart:
         return sorted({*self.inputs, *self.outputs})
 
 
-def compare(apart: Apart, values: dict) -> dict[str, MicroDifference]:
-    """Differences of TFLite Micro to LiteRT's reference kernels, by "operator, dtype".
+def compare(apart: Apart, values: dict, optimized: bool = False) -> dict[str, MicroDifference]:
+    """Differences of TFLite Micro to LiteRT, by "operator, dtype".
 
     Args:
         apart: of the file.
         values: dict of each of `apart.tensors` to what TFLite Micro computed, array (samples, ...).
+        optimized: compare with the kernels that a phone runs, which differ between processors, not with the reference.
 
     Raises:
         ParityError: an operator is off by more than one step, or by more than float32 rounds.
     """
-    expected, found = _reference(apart, values), {}
+    expected, found = _reference(apart, values, optimized), {}
     for operator, index, reference in zip(apart.operators, apart.outputs, expected, strict=True):
         found.setdefault(f"{operator}, {reference.dtype}", []).append(_difference(operator, values[index], reference))
     return {key: _largest(found[key]) for key in sorted(found)}
 
 
-def _reference(apart, values):
+def _reference(apart, values, optimized):
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    interpreter = Interpreter(
-        model_content=apart.content, num_threads=1, experimental_op_resolver_type=OpResolverType.BUILTIN_REF
-    )
+    resolver = OpResolverType.AUTO if optimized else OpResolverType.BUILTIN_REF
+    interpreter = Interpreter(model_content=apart.content, num_threads=1, experimental_op_resolver_type=resolver)
     interpreter.allocate_tensors()
     takes, gives = interpreter.get_input_details(), interpreter.get_output_details()
     rows = []

@@ -85,9 +85,17 @@ def _header(facts):
 #include <cstddef>
 #include <cstdint>
 
+#include "tensorflow/lite/micro/micro_interpreter.h"
 #include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
 
+namespace tflite {{
+namespace micro {{}}  // where TFLite Micro has its classes since 2026; before, they were in tflite
+}}  // namespace tflite
+
 namespace zoo_model {{
+
+using namespace tflite;
+using namespace tflite::micro;
 
 constexpr std::size_t kModelBytes = {len(facts.content)};
 extern const unsigned char kModel[kModelBytes];
@@ -102,7 +110,8 @@ using Output = {_TYPES[facts.answer.dtype.name]};
 {_shape("Input", details.input_shape)}
 {_shape("Output", details.output_shape)}
 {_statements(facts)}
-using Resolver = tflite::MicroMutableOpResolver<{len(facts.operators)}>;
+using Interpreter = MicroInterpreter;
+using Resolver = MicroMutableOpResolver<{len(facts.operators)}>;
 
 // Registers exactly the operators of the model.
 inline TfLiteStatus RegisterOperators(Resolver& resolver) {{
@@ -195,7 +204,6 @@ def _example(facts):
     return f"""// Written by zoo.export: an example: it runs the model on a pattern and compares with the PC.
 #include "model.h"
 
-#include "tensorflow/lite/micro/micro_interpreter.h"
 #include "tensorflow/lite/micro/micro_log.h"
 #include "tensorflow/lite/schema/schema_generated.h"
 
@@ -210,7 +218,7 @@ const zoo_model::Output kExpected[] = {{{values}}};
 int main() {{
   static zoo_model::Resolver resolver;
   if (zoo_model::RegisterOperators(resolver) != kTfLiteOk) return 1;
-  static tflite::MicroInterpreter interpreter(tflite::GetModel(zoo_model::kModel), resolver, arena, sizeof(arena));
+  static zoo_model::Interpreter interpreter(tflite::GetModel(zoo_model::kModel), resolver, arena, sizeof(arena));
   if (interpreter.AllocateTensors() != kTfLiteOk) return 1;
 
   zoo_model::Input* input = interpreter.typed_input_tensor<zoo_model::Input>(0);
