@@ -29,7 +29,6 @@ PRETRAINED = (
     "fashion-mnist-denoising-masking-32",
     "ecg5000-convolutional-8",
     "ecg5000-denoising-gaussian-dense-8",
-    "cwru-spectrogram-8",
     "shuttle-feed-forward-4",
 )
 TITLES = ("model", "parameters", "computes", "file, bytes", "arena, bytes", "difference to LiteRT", "operators")

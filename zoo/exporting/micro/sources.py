@@ -101,8 +101,8 @@ constexpr std::size_t kModelBytes = {len(facts.content)};
 extern const unsigned char kModel[kModelBytes];
 
 // The smallest arena in which the model runs, measured in tflite-micro {micro.version} on a
-// 64-bit PC with the reference kernels. Pointers of a 32-bit processor need less, kernels such as CMSIS-NN's more: see
-// what arena_used_bytes() says on the device. The arena must be aligned to {ALIGNMENT} bytes.
+// 64-bit PC with the reference kernels. Pointers of a 32-bit processor need less, kernels such as CMSIS-NN's more:
+// shrink it until AllocateTensors fails. The arena must be aligned to {ALIGNMENT} bytes.
 constexpr std::size_t kArenaBytes = {micro.arena_bytes};
 
 using Input = {_TYPES[details.dtype.name]};
@@ -209,7 +209,7 @@ def _example(facts):
 
 namespace {{
 
-constexpr std::size_t kMargin = 2048;  // for other kernels; reduce it to what the program prints
+constexpr std::size_t kMargin = 2048;  // for other kernels; shrink it until AllocateTensors fails
 alignas({ALIGNMENT}) std::uint8_t arena[zoo_model::kArenaBytes + kMargin];
 const zoo_model::Output kExpected[] = {{{values}}};
 
@@ -233,7 +233,7 @@ int main() {{
     const float difference = std::fabs(static_cast<float>(output[i]) - static_cast<float>(kExpected[i]));
     if (difference > largest) largest = difference;
   }}
-  MicroPrintf("arena: %d bytes used", static_cast<int>(interpreter.arena_used_bytes()));
+  MicroPrintf("arena: %d bytes in use, after more for planning", static_cast<int>(interpreter.arena_used_bytes()));
   MicroPrintf("largest difference to the PC: %d thousandths", static_cast<int>(largest * 1000.0f));
   return 0;
 }}
