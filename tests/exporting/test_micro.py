@@ -359,6 +359,15 @@ def test_every_operator_is_that_of_litert(reconstructing):
     assert found["FULLY_CONNECTED, int8"].mean_steps < 0.05
 
 
+def test_an_operator_without_a_reference_kernel_is_compared_too(tmp_path):
+    model = zoo.feed_forward((32,), 4, (8,), activation="elu", output_activation="linear")
+    file, _ = exported(model, tmp_path, signals((32,)))
+    assert set(file.micro.operators) == {
+        "DEQUANTIZE, float32", "ELU, float32", "FULLY_CONNECTED, int8", "QUANTIZE, int8"
+    }  # fmt: skip
+    assert file.micro.operators["ELU, float32"].max_difference < 1e-5
+
+
 @pytest.fixture(scope="module")
 def scoring(tmp_path_factory):
     """(operators apart, samples, run of TFLite Micro) of a score, whose graph branches: it takes its samples twice."""

@@ -56,11 +56,10 @@ def compare(apart: Apart, values: dict, optimized: bool = False) -> dict[str, Mi
 
 
 def _reference(apart, values, optimized):
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    resolver = OpResolverType.AUTO if optimized else OpResolverType.BUILTIN_REF
-    interpreter = Interpreter(model_content=apart.content, num_threads=1, experimental_op_resolver_type=resolver)
-    interpreter.allocate_tensors()
+    try:
+        interpreter = _interpreter(apart.content, "AUTO" if optimized else "BUILTIN_REF")
+    except ValueError:  # there is no reference kernel of ELU and some others
+        interpreter = _interpreter(apart.content, "BUILTIN_WITHOUT_DEFAULT_DELEGATES")
     takes, gives = interpreter.get_input_details(), interpreter.get_output_details()
     rows = []
     for sample in zip(*(values[index] for index in apart.inputs), strict=True):
@@ -69,6 +68,15 @@ def _reference(apart, values, optimized):
         interpreter.invoke()
         rows.append([interpreter.get_tensor(details["index"]) for details in gives])
     return [np.stack(column) for column in zip(*rows, strict=True)]
+
+
+def _interpreter(content, resolver):
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    kernels = OpResolverType[resolver]
+    interpreter = Interpreter(model_content=content, num_threads=1, experimental_op_resolver_type=kernels)
+    interpreter.allocate_tensors()
+    return interpreter
 
 
 def _difference(operator, values, reference):
