@@ -49,7 +49,8 @@ def compare(apart: Apart, values: dict, optimized: bool = False) -> dict[str, Mi
     Raises:
         ParityError: an operator is off by more than one step, or by more than float32 rounds.
     """
-    expected, found = _reference(apart, values, optimized), {}
+    expected = _reference(apart, values, optimized)
+    found: dict[str, list] = {}
     for operator, index, reference in zip(apart.operators, apart.outputs, expected, strict=True):
         found.setdefault(f"{operator}, {reference.dtype}", []).append(_difference(operator, values[index], reference))
     return {key: _largest(found[key]) for key in sorted(found)}
