@@ -35,6 +35,8 @@ SETS = (
     "mnist-convolutional-16",
     "mnist-denoising-distortion-128",
     "cifar10-jpeg-convolutional-pooled-256",
+    "ecg5000-convolutional-8",
+    "mitbih-feed-forward-16",
 )
 MODES = ("float32", "float16", "dynamic", "int8")
 # What QEMU calls a processor, and the number by which Linux tells its model.
@@ -50,6 +52,7 @@ _FEATURES = {
 }
 # Of float outputs up to 1, as zoo.export's; in proportion for larger ones. A dynamic file rounds activations to 8 bits
 # while it runs: a difference in the last bit may turn one of them to the next step.
+_FLOATS = ("score", "error")  # signatures that an int8 file computes in float32, too
 _TOLERANCE = {"float32": 1e-5, "float16": 1e-5, "dynamic": 1e-3, "int8": 1e-5}
 
 
@@ -120,20 +123,24 @@ def check(cards, options):
 
 def prepare(card, mode, options):
     """Export a model and run it here; returns the folder with the file, its inputs and its outputs."""
+    source = _source(card.dataset.to_load)
+    integers = source.samples.dtype == np.int16  # of a converter: then the file takes them as they are
     folder = options.state / "files" / f"{card.name}-{mode}-{_digest(card)}"
     if not (folder / "model.tflite").is_file():
         print(f"Exporting {card.name}, {mode} ...", file=sys.stderr)
         command = [sys.executable, "-m", "zoo.cli", "export", card.name, "--format", "tflite", "-o", folder]
+        command += ["--raw-input"] * integers
         if mode != "float32":
             command += ["--quantization", mode]
         # A process for each, because the converter leaks memory.
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
         if done.returncode:
             sys.exit(f"zoo export {card.name} ({mode}) failed: {done.stderr.strip()}")
-    images = _images(card.dataset.name)
-    chosen = np.linspace(0, len(images) - 1, options.samples).astype(int)
-    np.save(folder / "samples.npy", images[chosen].astype("float32") / 255)
+    samples = source.samples[np.linspace(0, len(source) - 1, options.samples).astype(int)]
+    if not integers:
+        samples = samples.astype("float32") * np.float32(source.scale or 1)
     model = zoo.lite.load(folder / "model.tflite")
+    np.save(folder / "samples.npy", samples.reshape(-1, *model.input_shape))
     np.save(folder / "latent.npy", model.encode(np.load(folder / "samples.npy")))
     np.savez(folder / "here.npz", **outputs(folder))
     return folder
@@ -148,10 +155,8 @@ def _digest(card):
 
 
 @functools.cache
-def _images(dataset):
-    images = zoo.data.load(dataset, "test").samples
-    assert images.dtype == np.uint8, f"{dataset} has no pixels of 8 bits"
-    return images
+def _source(dataset):
+    return zoo.data.load(dataset, "test")
 
 
 def outputs(folder):
@@ -214,7 +219,7 @@ def run_here(jobs):
 def compare(mode, here, there):
     """How much the outputs of each signature differ, and how much they may.
 
-    int8 must be exact; its score is computed in floats and may differ as floats may.
+    int8 must be exact; its score and errors are computed in floats and may differ as floats may.
 
     Returns:
         dict of signature to {"values", "differing", "largest", "allowed"}.
@@ -224,7 +229,7 @@ def compare(mode, here, there):
         expected, received = here[signature], there[signature]
         assert received.shape == expected.shape
         difference = np.abs(received.astype("float64") - expected)
-        exact = mode == "int8" and signature != "score"
+        exact = mode == "int8" and signature not in _FLOATS
         compared[signature] = {
             "values": difference.size,
             "differing": int(np.count_nonzero(received != expected)),
@@ -252,10 +257,10 @@ def text(results):
     rows = []
     for name, modes in results["models"].items():
         every = {m: [(s, d) for signatures in modes[m].values() for s, d in signatures.items()] for m in MODES}
-        integers = [d for s, d in every["int8"] if s != "score"]
+        integers = [d for s, d in every["int8"] if s not in _FLOATS]
         cells = [f"{max(d['largest'] for _, d in every[mode]):.1e}" for mode in MODES if mode != "int8"]
         cells.append(f"{sum(d['differing'] for d in integers):,} of {sum(d['values'] for d in integers):,}")
-        cells.append(f"{max(d['largest'] for s, d in every['int8'] if s == 'score'):.1e}")
+        cells.append(f"{max(d['largest'] for s, d in every['int8'] if s in _FLOATS):.1e}")
         rows.append([name, *cells])
     found = outside(results)
     processors = "; ".join(
@@ -266,8 +271,8 @@ def text(results):
         [
             markdown_table(["model", "float32", "float16", "dynamic", "int8", "int8 score"], rows),
             "",
-            "float32, float16, dynamic and the score of int8: largest absolute difference. int8: how many values differ"
-            " at all.",
+            "float32, float16, dynamic and the score of int8, of detectors also the errors of the elements: largest"
+            " absolute difference. int8: how many values differ at all.",
             f"All signatures, {results['samples']} test samples each, on three emulated processors: {processors}."
             f" {results['emulator']}, Python {there['python']} for {there['machine']}; compared with"
             f" {here['machine']} ({here['processor']}), Python {here['python']}. LiteRT {results['litert']} on both,"

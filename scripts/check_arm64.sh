@@ -11,12 +11,12 @@ case " $* " in
     cat <<'HELP'
 Usage: scripts/check_arm64.sh [--samples N] [NAME...]
 
-Export pretrained sets (default: one of each kind) in float32, float16, dynamic and int8, run every signature of every
+Export pretrained models (default: one of each kind) in float32, float16, dynamic and int8, run every signature of every
 file with zoo.lite on emulated 64-bit ARM processors, and compare with what the same file computes here. int8 must be
 exact, float32 and float16 within 1e-5, dynamic within 1e-3. The result is written to docs/arm64.json and into
-docs/mobile.md, unless sets or samples were chosen.
+docs/mobile.md, unless models or samples were chosen.
 
-  --samples N  samples of the set's test split to compare on, at least 1 [default: 32]
+  --samples N  samples of the model's test split to compare on, at least 1 [default: 32]
 
 Python is taken from .venv, from the variable PYTHON, or is python3; it needs the zoo installed. Whatever was fetched or
 exported stays in arm64-state/ and is used again. Exit code: 0 for agreement, or where there is no emulator and nothing

@@ -17,6 +17,8 @@ import keras
 import numpy as np
 
 import zoo
+from zoo.exporting import runtime
+from zoo.exporting.micro import kernels, trial
 
 PAGE = pathlib.Path(__file__).parents[1] / "docs" / "micro.md"
 PRETRAINED = (
@@ -25,7 +27,12 @@ PRETRAINED = (
     "mnist-tied-feed-forward-32",
     "mnist-sparse-topk-1000",
     "fashion-mnist-denoising-masking-32",
+    "ecg5000-convolutional-8",
+    "ecg5000-denoising-gaussian-dense-8",
+    "shuttle-feed-forward-4",
 )
+TITLES = ("model", "parameters", "computes", "file, bytes", "arena, bytes", "difference to LiteRT", "operators")
+OPERATOR_TITLES = ("operator", "dtype", "models", "to LiteRT's reference kernel", "to LiteRT's optimized kernel")
 PACKAGES = ("tflite-micro", "tensorflow", "keras", "ai-edge-litert")
 C, F = zoo.convolutional, zoo.feed_forward
 SIGNAL, IMAGE = (64, 2), (16, 16, 1)
@@ -99,7 +106,21 @@ def _samples(shape, count=1000):
     return np.cumsum(steps, axis=1).astype("float32")
 
 
-def _row(name, build, given=True):
+def _kernels(directory, samples):
+    """{"operator, dtype": (difference to LiteRT's reference kernel, to its optimised one)} of an exported file."""
+    path = pathlib.Path(directory) / "micro" / "model.tflite"
+    content, phone = path.read_bytes(), zoo.lite.load(path)
+    (details,) = phone._runtime.signatures.values()
+    if details.input_scale:
+        samples = runtime.quantized(samples, details.dtype, *details.input_scale)
+    apart = kernels.Apart.of(content)
+    values = trial.run(content, samples[:64], apart.tensors).kept
+    reference, optimized = (kernels.compare(apart, values, optimized) for optimized in (False, True))
+    return {key: (reference[key], optimized[key]) for key in reference}
+
+
+def _row(name, build, given, found):
+    """The row of a model; what its operators differ by is added to `found`."""
     keras.utils.set_random_seed(0)
     model = build()
     samples = _samples(tuple(model.input_shape if isinstance(model, zoo.Autoencoder) else model.input_shape[1:]))
@@ -115,6 +136,9 @@ def _row(name, build, given=True):
             report = zoo.export(model, directory, "micro", **({"calibration": samples} if given else {}))
         except zoo.ZooError as error:
             return [name, parameters, "", "", "", "", f"refused: {error}"]
+        if given:
+            for key, pair in _kernels(directory, samples).items():
+                found.setdefault(key, []).append(pair)
     file = report.files["micro"]
     micro = file.micro
     difference = f"at most {micro.max_difference:.1e}"
@@ -124,8 +148,19 @@ def _row(name, build, given=True):
     return [name, parameters, micro.signature, *sizes, difference, " ".join(file.operators)]
 
 
-def _table(rows):
-    titles = ["model", "parameters", "computes", "file, bytes", "arena, bytes", "difference to LiteRT", "operators"]
+def _operator_rows(found):
+    """For every operator: in how many models, and its largest differences to LiteRT's two sets of kernels."""
+    for key, pairs in sorted(found.items()):
+        cells = []
+        for differences in zip(*pairs, strict=True):
+            largest = max(d.max_difference for d in differences)
+            means = [d.mean_steps for d in differences if d.mean_steps is not None]
+            shown = f"{largest:.0f} step, mean {max(means):.2g}" if means else f"{largest:.1e}"
+            cells.append(shown if largest else "0")
+        yield [*key.split(", "), str(len(pairs)), *cells]
+
+
+def _table(rows, titles=TITLES):
     lines = (f"| {' | '.join(row)} |" for row in (titles, ["---"] * len(titles), *rows))
     return "\n".join(lines)
 
@@ -137,18 +172,23 @@ def main():
         "pretrained": ({f"`{name}`": lambda name=name: zoo.load(name) for name in PRETRAINED}, False),
         "families": (FAMILIES, True),
     }
-    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    found, texts = {}, {}
     for key, (models, given) in tables.items():
         rows = []
         for name, build in models.items():
             if not words or any(word in name for word in words):
-                rows.append(_row(name, build, given))
+                rows.append(_row(name, build, given, found))
                 print(*rows[-1], sep=" | ", flush=True)
-        if not words:
-            page = _replaced(page, key, _table(rows))
-    if not words:
-        versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
-        PAGE.write_text(_replaced(page, "versions", f"Measured with {versions}."), encoding="utf-8")
+        texts[key] = _table(rows)
+    texts["operators"] = _table(_operator_rows(found), OPERATOR_TITLES)
+    print(texts["operators"])
+    if words:
+        return
+    texts["versions"] = f"Measured with {', '.join(f'{name} {importlib.metadata.version(name)}' for name in PACKAGES)}."
+    page = PAGE.read_text(encoding="utf-8")
+    for key, text in texts.items():
+        page = _replaced(page, key, text)
+    PAGE.write_text(page, encoding="utf-8")
 
 
 def _replaced(page, key, text):

@@ -10,6 +10,7 @@ import zoo
 from website import samples
 from website.exporting import ENTRY, QUANTILE, export
 from zoo.core import files
+from zoo.core.errors import ConfigError
 from zoo.core.terminal import load_tensorflow
 
 # What the page offers, in its order: names of models, with a title and what to try.
@@ -40,9 +41,18 @@ def build(directory, names=tuple(SHOWN), dataset="auto", progress=print):
 
     Returns:
         list of the names that had to be exported.
+
+    Raises:
+        ConfigError: a model of anything but digits: the page draws, shows and maps images of their size.
     """
     directory = pathlib.Path(directory)
     cards = [zoo.card(name) for name in names]
+    for card in cards:
+        if card.input.shape != samples.SHAPE:
+            raise ConfigError(
+                f"The page is for models of images of 28 x 28 pixels with one channel. {card.name} takes samples of"
+                f" shape {card.input.shape}: leave it out."
+            )
     stale = [card.name for card in cards if not _is_fresh(directory / card.name, _key(card, dataset))]
     if stale or not (directory / _DIGITS).is_file():
         load_tensorflow()

@@ -1,5 +1,6 @@
 """Files for microcontrollers: run in TFLite Micro itself, compared with LiteRT, as sources that compile."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -9,11 +10,13 @@ import sys
 import keras
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import zoo
+from zoo.cli import main as commands
 from zoo.core.errors import ExportError, ParityError, UnknownNameError
 from zoo.exporting import runtime
-from zoo.exporting.micro import operators, sources, trial, writing
+from zoo.exporting.micro import kernels, operators, sources, trial, writing
 from zoo.exporting.tflite_structure import operators as operators_of
 
 pytest.importorskip("tflite_micro", reason='tflite-micro is not installed: pip install "autoencoder-zoo[micro]"')
@@ -21,8 +24,7 @@ pytest.importorskip("tflite_micro", reason='tflite-micro is not installed: pip i
 # What the sources use of TFLite Micro, as its headers declare it; enough to compile, and to run what is ours.
 _RESOLVER = """
 #pragma once
-enum TfLiteStatus { kTfLiteOk = 0, kTfLiteError = 1 };
-namespace tflite {
+BEGIN
 class MicroOpResolver {};
 template <unsigned int tOpCount>
 class MicroMutableOpResolver : public MicroOpResolver {
@@ -32,14 +34,18 @@ class MicroMutableOpResolver : public MicroOpResolver {
   TfLiteStatus Add() { return registered++ < tOpCount ? kTfLiteOk : kTfLiteError; }
 METHODS
 };
-}
+END
 """
 _INTERPRETER = """
 #pragma once
 #include <cstddef>
 #include <cstdint>
+STATUS
 namespace tflite {
 struct Model;
+}
+BEGIN
+class MicroOpResolver;
 struct MicroInterpreter {
   MicroInterpreter(const Model* model, const MicroOpResolver& resolver, std::uint8_t* arena, std::size_t size);
   TfLiteStatus AllocateTensors();
@@ -48,8 +54,21 @@ struct MicroInterpreter {
   template <class T> T* typed_input_tensor(int index);
   template <class T> T* typed_output_tensor(int index);
 };
-}
+END
 """
+_STATUS = "enum TfLiteStatus { kTfLiteOk = 0, kTfLiteError = 1 };"
+_STATUS_OF_TODAY = f"""
+namespace tflite {{ namespace micro {{ {_STATUS} }} }}
+namespace tflite {{ using micro::TfLiteStatus; using micro::kTfLiteOk; using micro::kTfLiteError; }}
+using ::tflite::micro::TfLiteStatus;
+using ::tflite::micro::kTfLiteOk;
+using ::tflite::micro::kTfLiteError;
+"""
+# Where its versions have the classes: (beginning and end of a namespace, TfLiteStatus).
+_NAMESPACES = {
+    "until 2026": ("namespace tflite {", "}", _STATUS),
+    "since 2026": ("namespace tflite { namespace micro {", "} }", _STATUS_OF_TODAY),
+}
 _PROGRAM = """
 #include "model.h"
 #include <cstdio>
@@ -97,15 +116,18 @@ def micro_outputs(directory, x):
     return (outputs.astype("float32") - zero_point) * np.float32(scale)
 
 
-def compiled(directory, folder, body=""):
+def compiled(directory, folder, body="", version="since 2026"):
     """Output of a program that is compiled with the sources; TFLite Micro is replaced by what declares it."""
+    begin, end, status = _NAMESPACES[version]
     methods = re.findall(r"resolver\.(Add\w+)\(\)", (directory / "model.h").read_text())
     micro = folder / "tensorflow" / "lite" / "micro"
     (folder / "tensorflow" / "lite" / "schema").mkdir(parents=True)
     micro.mkdir()
     declared = "\n".join(f"  TfLiteStatus {name}() {{ return Add(); }}" for name in methods)
-    (micro / "micro_mutable_op_resolver.h").write_text(_RESOLVER.replace("METHODS", declared))
-    (micro / "micro_interpreter.h").write_text(_INTERPRETER)
+    for name, text in (("micro_mutable_op_resolver", _RESOLVER), ("micro_interpreter", _INTERPRETER)):
+        for key, value in {"METHODS": declared, "BEGIN": begin, "END": end, "STATUS": status}.items():
+            text = text.replace(key, value)
+        (micro / f"{name}.h").write_text(text)
     (micro / "micro_log.h").write_text("void MicroPrintf(const char* format, ...);\n")
     schema = "namespace tflite { const Model* GetModel(const void* bytes); }\n"
     (folder / "tensorflow" / "lite" / "schema" / "schema_generated.h").write_text(schema)
@@ -146,6 +168,10 @@ def test_report(reconstructing):
     assert stored["quantization"] == "int8"
     assert stored["micro"]["arena_bytes"] == file.micro.arena_bytes
     assert stored["micro"]["samples"] == 64
+    assert stored["micro"]["operators"] == {
+        key: {"max_steps": d.max_steps, "mean_steps": d.mean_steps, "max_difference": d.max_difference}
+        for key, d in file.micro.operators.items()
+    }
     assert stored["operators"] == ["CONV_2D", "FULLY_CONNECTED", "RELU", "RESHAPE", "TRANSPOSE_CONV"]
 
 
@@ -173,7 +199,8 @@ sys.stdout.buffer.write(interpreter.get_output(0).tobytes())
 
 
 @needs_compiler
-def test_sources_compile_and_compute(reconstructing, tmp_path):
+@pytest.mark.parametrize("version", list(_NAMESPACES))
+def test_sources_compile_and_compute(reconstructing, version, tmp_path):
     model, x, _, directory = reconstructing
     samples, reconstruction = x[0].reshape(-1), model.reconstruct(x[:1]).reshape(-1)
     (details,) = zoo.lite.load(directory / "model.tflite")._runtime.signatures.values()
@@ -189,7 +216,7 @@ def test_sources_compile_and_compute(reconstructing, tmp_path):
                      zoo_model::IsAnomaly(0.26f) ? 1.0f : 0.0f, zoo_model::IsAnomaly(0.24f) ? 1.0f : 0.0f}};
   std::fwrite(results, 1, sizeof(results), stdout);"""
     content = (directory / "model.tflite").read_bytes()
-    printed = compiled(directory, tmp_path, body)
+    printed = compiled(directory, tmp_path, body, version)
     assert printed[: len(content)] == content
     given = np.append(samples[:-1], np.float32(1e6))
     expected = runtime.quantized(given, details.dtype, *details.input_scale)
@@ -322,20 +349,88 @@ def test_a_file_that_ends_the_interpreter_ends_only_that(reconstructing):
         trial.run(content[: len(content) // 4], np.zeros((1, 32, 2), "int8"))
 
 
-def test_other_outputs_than_litert_are_a_parity_error(tmp_path, monkeypatch):
+def test_every_operator_is_that_of_litert(reconstructing):
+    """All are equal, but for what TFLite Micro rounds twice."""
+    *_, file, _ = reconstructing
+    found = file.micro.operators
+    assert list(found) == [f"{name}, int8" for name in file.operators]
+    assert {key for key, d in found.items() if d.max_steps} <= {"FULLY_CONNECTED, int8"}
+    assert found["FULLY_CONNECTED, int8"].max_steps <= 1
+    assert found["FULLY_CONNECTED, int8"].mean_steps < 0.05
+
+
+def test_an_operator_without_a_reference_kernel_is_compared_too(tmp_path):
+    model = zoo.feed_forward((32,), 4, (8,), activation="elu", output_activation="linear")
+    file, _ = exported(model, tmp_path, signals((32,)))
+    assert set(file.micro.operators) == {
+        "DEQUANTIZE, float32", "ELU, float32", "FULLY_CONNECTED, int8", "QUANTIZE, int8"
+    }  # fmt: skip
+    assert file.micro.operators["ELU, float32"].max_difference < 1e-5
+
+
+@pytest.fixture(scope="module")
+def scoring(tmp_path_factory):
+    """(operators apart, samples, run of TFLite Micro) of a score, whose graph branches: it takes its samples twice."""
+    keras.utils.set_random_seed(0)
+    x, model = signals((32,)), zoo.detector(zoo.feed_forward((32,), 4, (8,), output_activation="linear"))
+    _, directory = exported(model, tmp_path_factory.mktemp("scoring"), x)
+    content = (directory / "model.tflite").read_bytes()
+    apart = kernels.Apart.of(content)
+    return apart, x[:4], trial.run(content, x[:4], apart.tensors)
+
+
+def test_operators_apart_are_those_of_the_file(scoring):
+    apart, x, run = scoring
+    assert [*apart.operators[:1], *apart.operators[-2:]] == ["QUANTIZE", "SQUARED_DIFFERENCE", "MEAN"]
+    assert len(apart.inputs) == len(apart.operators) + 1
+    assert apart.inputs.count(apart.inputs[0]) == 2
+    np.testing.assert_array_equal(run.kept[apart.inputs[0]].reshape(x.shape), x)
+    np.testing.assert_array_equal(run.kept[apart.outputs[-1]].reshape(run.outputs.shape), run.outputs)
+    found = kernels.compare(apart, run.kept)
+    assert (found["QUANTIZE, int8"].max_steps, found["MEAN, float32"].max_steps) == (0, None)
+    assert found["MEAN, float32"].max_difference < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("operator", "off", "words"),
+    [
+        ("QUANTIZE", 2, "int8 values differ by 2, allowed is 1"),
+        ("FULLY_CONNECTED", 3, "int8 values differ by [234], allowed is 1"),
+        ("MEAN", 1e-4, "float32 values differ by 0.0001, allowed is 1e-05"),
+        ("SQUARED_DIFFERENCE", np.nan, "float32 values differ by nan"),
+    ],
+)
+def test_an_operator_that_computes_something_else_is_a_parity_error(operator, off, words, scoring):
+    apart, _, run = scoring
+    index = apart.outputs[apart.operators.index(operator)]
+    changed = run.kept[index].copy()
+    changed.flat[0] += off if changed.flat[0] < 100 else -off
+    with pytest.raises(ParityError, match=f"In TFLite Micro, the operator {operator} .* in LiteRT: {words}"):
+        kernels.compare(apart, {**run.kept, index: changed})
+
+
+def test_nothing_is_written_with_another_operator(tmp_path, monkeypatch):
     run = trial.run
 
-    def wrong(content, samples):
-        found = run(content, samples)
-        return trial.Run(found.arena_bytes, np.roll(found.outputs, 1, axis=1), found.version)
+    def wrong(content, samples, kept):
+        found = run(content, samples, kept)
+        last = kernels.Apart.of(content).outputs[-1]
+        return dataclasses.replace(found, kept={**found.kept, last: np.roll(found.kept[last], 1, axis=0)})
 
     monkeypatch.setattr(writing.trial, "run", wrong)
-    with pytest.raises(ParityError, match="In TFLite Micro, the signature 'reconstruct' differs from LiteRT by"):
+    with pytest.raises(ParityError, match="In TFLite Micro, the operator RESHAPE computes something else"):
         exported(convolutional(), tmp_path / "exported", signals((32, 2)))
     assert not (tmp_path / "exported").exists()
 
 
 def test_without_the_package(tmp_path, monkeypatch):
+    """It is said before anything is read, for the function and the command."""
     monkeypatch.setattr(trial.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ExportError, match=r'pip install "autoencoder-zoo\[micro\]"'):
-        exported(convolutional(), tmp_path / "exported", signals((32, 2)))
+    monkeypatch.setattr(zoo, "load", lambda name: pytest.fail("the model was loaded"))
+    words = 'which is not installed: pip install "autoencoder-zoo[micro]"'
+    with pytest.raises(ExportError, match=re.escape(words)):
+        zoo.export("not even a model", tmp_path / "exported", ("tflite", "micro"))
+    answer = CliRunner().invoke(commands, ["export", "mnist-tied-feed-forward-32", "--format", "micro"])
+    assert answer.exit_code == 2
+    assert answer.output.startswith("Error: The format 'micro' is tried in the interpreter of TFLite Micro")
+    assert answer.output.endswith(f"{words}\n")

@@ -86,16 +86,53 @@ def test_what_is_not_fitted_is_refused(normal, tmp_path):
         zoo.detector(zoo.feed_forward((6,), 2)).fit_score(normal)
 
 
+@pytest.mark.parametrize("saved", [False, True])
+def test_the_score_of_a_detector_is_replaced(saved, normal, tmp_path):
+    """Also of a loaded one: it shares the network, and is saved as a detector of the new score alone."""
+    keras.utils.set_random_seed(0)
+    network = zoo.feed_forward((6,), 2, latent_activation="linear", output_activation="linear")
+    first = zoo.detector(network, "mahalanobis_error").fit_score(normal)
+    first.threshold = 1.5
+    if saved:
+        zoo.save(first, tmp_path / "first")
+        first = zoo.load(tmp_path / "first")
+    second = zoo.detector(first, "mahalanobis_latent")
+    assert second.threshold is None
+    assert second.get_config() == {**first.get_config(), "score": "mahalanobis_latent", "threshold": None}
+    with pytest.raises(ConfigError, match="not fitted"):
+        second.score(normal)
+    second.fit_score(normal)
+    np.testing.assert_array_equal(second.reconstruct(normal), first.reconstruct(normal))
+    latent = first.encode(normal)
+    expected = LedoitWolf().fit(latent.astype("float64")).mahalanobis(latent) / 2
+    np.testing.assert_allclose(second.score(normal), expected, rtol=2e-3, atol=1e-4)
+    zoo.save(second, tmp_path / "second")
+    np.testing.assert_allclose(zoo.load(tmp_path / "second").score(normal), second.score(normal), rtol=1e-5)
+    assert (first.threshold, first.distance.of) == (1.5, "error")
+
+
+def test_a_config_around_a_detector_is_that_of_one():
+    backbone = zoo.feed_forward((6,), 2).get_config()
+    inner = {"family": "detector", "backbone": backbone, "score": "mahalanobis_error", "threshold": 2.0}
+    config = zoo.detector(inner, threshold=1.0).get_config()
+    assert config == {"family": "detector", "backbone": backbone, "score": "mean_squared_error", "threshold": 1.0}
+
+
 @pytest.mark.parametrize(
     ("build", "error", "message"),
     [
         (lambda inner: zoo.detector(inner, "mahalanobis"), UnknownNameError, "mahalanobis_error"),
         (lambda inner: zoo.detector(inner, threshold=-1), ConfigError, r"threshold must be a number in \[0, "),
-        (lambda inner: zoo.detector(zoo.detector(inner)), ConfigError, "Received two scores"),
         (
             lambda inner: zoo.detector(zoo.feed_forward((5000,), 2), "mahalanobis_error"),
             ConfigError,
-            r"at most 4,096 of them. Received 5,000",
+            r"'mahalanobis_error' keeps .* at most 4,096 of them. Received 5,000 \(100 MB\), of shape \(5000,\): use"
+            " score='mahalanobis_latent' or 'mean_squared_error'",
+        ),
+        (
+            lambda inner: zoo.detector(zoo.feed_forward((6,), 5000), "mahalanobis_latent"),
+            ConfigError,
+            r"'mahalanobis_latent' keeps .* of shape \(5000,\): use score='mean_squared_error'",
         ),
     ],
 )

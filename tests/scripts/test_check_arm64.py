@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 
@@ -140,7 +141,8 @@ def test_both_sides_run_the_same_files(version, told, tmp_path, monkeypatch, mni
     (system / "usr" / "bin").mkdir(parents=True)
     (system / "usr" / "bin" / "python3.11").symlink_to(sys.executable)
     monkeypatch.setattr(check_arm64, "MODES", ("float32",))
-    monkeypatch.setattr(check_arm64, "_images", lambda dataset: np.rint(mnist_like[:50] * 255).astype("uint8"))
+    pixels = np.rint(mnist_like[:50] * 255).astype("uint8")
+    monkeypatch.setattr(check_arm64, "_source", lambda dataset: zoo.data.Source(pixels, scale=1 / 255))
     card = zoo.card(SET)
     folder = state / "files" / f"{SET}-float32-{check_arm64._digest(card)}"
     zoo.export(zoo.load(SET), folder, "tflite")  # as an earlier run would have left it
@@ -169,6 +171,49 @@ def test_both_sides_run_the_same_files(version, told, tmp_path, monkeypatch, mni
     pixels = np.rint(mnist_like[[0, 8, 16, 24, 32, 40, 49]] * 255).astype("float32") / 255
     np.testing.assert_allclose(here["encode"], zoo.load(SET).encode(pixels), atol=1e-5)
     np.testing.assert_allclose(here["decode"], here["reconstruct"], atol=1e-6)
+
+
+def test_a_detector_of_integers_is_run_on_integers(tmp_path, monkeypatch):
+    """The last model of the list: preprocessing, int16 samples, a score and errors, in an int8 file."""
+    keras.utils.set_random_seed(0)
+    samples = np.rint(np.cumsum(np.random.default_rng(0).normal(0, 9, (300, 128)), axis=1)).astype("int16")
+    monkeypatch.setattr(check_arm64, "_source", lambda dataset: zoo.data.Source(samples))
+    commands = []
+
+    def export(command, **options):
+        commands.append(command)
+        model = zoo.preprocessed(
+            zoo.feed_forward((128,), 4, output_activation="linear"),
+            [zoo.preprocessing.PerWindowStandardize(deviation=False)],
+            raw=zoo.preprocessing.Rescale(0.005, integers="int16"),
+        )
+        folder = command[command.index("-o") + 1]
+        calibrated = {"quantization": "int8", "calibration": samples, "samples": samples}
+        zoo.export(zoo.detector(model), folder, "tflite", raw_input=True, **calibrated)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(check_arm64.subprocess, "run", export)
+    card = zoo.card(check_arm64.SETS[-1])
+    folder = check_arm64.prepare(card, "int8", argparse.Namespace(state=tmp_path, samples=5))
+    assert commands[0][-3:] == ["--raw-input", "--quantization", "int8"]
+    given = np.load(folder / "samples.npy")
+    assert given.dtype == np.int16
+    np.testing.assert_array_equal(given, samples[[0, 74, 149, 224, 299]])
+    here = dict(np.load(folder / "here.npz"))
+    assert {name: values.shape for name, values in here.items()} == {
+        "decode": (5, 128),
+        "encode": (5, 4),
+        "error": (5, 128),
+        "reconstruct": (5, 128),
+        "score": (5,),
+    }
+    np.testing.assert_allclose(here["error"].mean(axis=1), here["score"], rtol=1e-4)
+    there = Outputs(here, score=here["score"] * (1 + 5e-6), error=here["error"] * (1 + 5e-6))
+    compared = check_arm64.compare("int8", Outputs(here), there)
+    found = {"models": {"a-model": {"int8": {"max": compared}}}}
+    assert compared["score"]["differing"] > 0
+    assert check_arm64.outside(found) == []
+    assert [compared[name]["allowed"] > 0 for name in here] == [name in ("error", "score") for name in here]
 
 
 class Outputs(dict):

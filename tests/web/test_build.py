@@ -15,7 +15,7 @@ from website import models, runtime, samples, server
 
 import zoo
 from tests.web.visiting import ROOT, WEB
-from zoo.core.errors import DataNotFoundError, IntegrityError, OutputError
+from zoo.core.errors import ConfigError, DataNotFoundError, IntegrityError, OutputError
 
 SCRIPT = ROOT / "scripts" / "web.py"
 
@@ -29,6 +29,17 @@ def test_what_is_there_is_not_built_again(monkeypatch):
     assert lines == []
     assert len(before) == 10
     assert before == {path: path.stat().st_mtime_ns for path in (WEB / "models").rglob("*.tflite")}
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("ecg5000-convolutional-8", "140, 1"), ("cifar10-jpeg-convolutional-64", "32")]
+)
+def test_models_of_anything_but_digits_are_refused(name, shape, tmp_path):
+    with pytest.raises(
+        ConfigError, match=rf"of 28 x 28 pixels .* {name} takes samples of shape \({shape}.*: leave it out"
+    ):
+        models.build(tmp_path, ["mnist-convolutional-16", name])
+    assert not any(tmp_path.iterdir())
 
 
 def test_changed_weights_and_damaged_files_are_stale(tmp_path):

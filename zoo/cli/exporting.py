@@ -7,6 +7,7 @@ import click
 import zoo
 from zoo.cli.options import FiniteFloat, as_json_option, print_rows
 from zoo.core.terminal import load_tensorflow
+from zoo.exporting.formats import chosen
 
 
 @click.command()
@@ -56,6 +57,8 @@ def export(name, output, formats, part, threshold_quantile, as_json, **options):
 
     A whole autoencoder is one file with the signatures encode, decode, reconstruct and score.
     """
+    if formats:
+        options["formats"] = chosen(formats)  # before anything that takes time
     load_tensorflow()
     model = zoo.load(name)
     if threshold_quantile is not None:
@@ -63,8 +66,6 @@ def export(name, output, formats, part, threshold_quantile, as_json, **options):
         if dataset is None:
             raise click.UsageError("The card names no dataset to take the threshold from: use zoo.threshold in Python.")
         options["threshold"] = zoo.threshold(model, dataset, threshold_quantile)
-    if formats:
-        options["formats"] = formats
     output = output or pathlib.Path("exported") / zoo.card(name).name
     report = zoo.export(model if part == "autoencoder" else getattr(model, part), output, **options)
     if as_json:

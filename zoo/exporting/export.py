@@ -9,10 +9,10 @@ from typing import Any
 import keras
 
 from zoo.core import checks, files
-from zoo.core.errors import ExportError, unknown_name
+from zoo.core.errors import ExportError
 from zoo.exporting import metadata, precision, task
 from zoo.exporting.comparison import Comparison
-from zoo.exporting.formats import FORMATS
+from zoo.exporting.formats import FORMATS, chosen
 from zoo.exporting.quantization import Quantization, test_samples
 from zoo.exporting.report import REPORT, ExportedFile, ExportReport, Written
 from zoo.exporting.target import ExportTarget, check
@@ -95,9 +95,11 @@ def export(
 
     Raises:
         UnknownNameError: an unknown format or quantization.
-        ExportError: a model that cannot be exported, naming what is in the way, or arguments that do not go together.
+        ExportError: a model that cannot be exported, naming what is in the way, arguments that do not go together, or
+            "micro" without the package tflite-micro.
         DataError: samples of the wrong shape or type, constant or too few calibration samples.
-        ParityError: a file differs from Keras by more than the tolerance; nothing is written.
+        ParityError: a file differs from Keras by more than the tolerance, or an operator of TFLite Micro from LiteRT's;
+            nothing is written.
         OutputError: the directory cannot be written.
 
     Example:
@@ -106,12 +108,7 @@ def export(
         >>> report.files["tflite"].metrics["mse"]
         {'before': 0.00846, 'after': 0.00862}
     """
-    formats = (formats,) if isinstance(formats, str) else tuple(formats)
-    for name in formats:
-        if name not in FORMATS:
-            raise unknown_name("export format", name, FORMATS)
-    if not formats:
-        raise ExportError(f"No format to export to. Choose among {', '.join(FORMATS)}.")
+    formats = chosen(formats)
     batch_size = checks.positive_integer("batch_size", batch_size)
 
     check(model)
@@ -151,8 +148,8 @@ def export(
         for name in formats:
             path = staging / FORMATS[name].file
             mode = modes.get(name)
-            chosen = dataclasses.replace(plan, quantization=dataclasses.replace(quantized, mode=mode))
-            facts = FORMATS[name].write(target, path, chosen) or Written()
+            own = dataclasses.replace(plan, quantization=dataclasses.replace(quantized, mode=mode))
+            facts = FORMATS[name].write(target, path, own) or Written()
             written[name] = file = compared.with_keras(name, path, mode, facts)
             worse += task.degradations(file.file, file.metrics) if mode else ()
         report = ExportReport(

@@ -1,5 +1,6 @@
 """What is done to a .tflite file between and after the converter's steps."""
 
+import copy
 import dataclasses
 import re
 
@@ -93,6 +94,32 @@ def output_step(content):
         output = last.inputs[0]
     known = graph.tensors[output].quantization
     return 0.0 if known is None or known.scale is None else float(known.scale[0])
+
+
+def with_operators_apart(content):
+    """A .tflite file in which every operator takes its samples from inputs of its own instead of from the others.
+
+    Returns:
+        (bytes; indices of the given file's tensors that its inputs stand for; indices of those that are its outputs;
+        for each output the name of its operator).
+    """
+    names = {code: name for name, code in vars(keras_internals.tflite_schema().BuiltinOperator).items()}
+    model = keras_internals.tflite_objects(content)
+    (graph,) = model.subgraphs
+    computed = {int(i) for operator in graph.operators for i in operator.outputs}
+    taken, given, outputs, named = [], [], [], []
+    for operator in graph.operators:
+        operator.inputs = np.array(operator.inputs, "int32")
+        for place, index in enumerate(map(int, operator.inputs)):
+            if index in computed or index in graph.inputs:
+                operator.inputs[place] = len(graph.tensors)
+                taken.append(index)
+                given.append(len(graph.tensors))
+                graph.tensors.append(copy.copy(graph.tensors[index]))
+        outputs += map(int, operator.outputs)
+        named += [names[model.operatorCodes[operator.opcodeIndex].builtinCode]] * len(operator.outputs)
+    graph.inputs, graph.outputs, model.signatureDefs = np.array(given, "int32"), np.array(outputs, "int32"), []
+    return _written(model), taken, outputs, named
 
 
 def with_float_output(content, signature):

@@ -5,9 +5,9 @@ import functools
 import pathlib
 from collections.abc import Callable, Sequence
 
-from zoo.core.errors import ExportError
+from zoo.core.errors import ExportError, unknown_name
 from zoo.exporting import onnx, onnx_structure, runtime, saved_model, tflite, tflite_structure
-from zoo.exporting.micro import operators, writing
+from zoo.exporting.micro import operators, trial, writing
 from zoo.exporting.opening import opened
 
 
@@ -23,6 +23,7 @@ class Format:
             arguments of `zoo.exporting.opening.opened`.
         operators: function of a path to the sorted names of the operators in the file.
         is_foreign: whether an operator of this name is one that the format's runtimes lack.
+        check_installed: raises `ExportError`, with what to install, without an optional package that it needs.
     """
 
     file: str
@@ -30,6 +31,7 @@ class Format:
     open: Callable
     operators: Callable[[pathlib.Path], Sequence[str]]
     is_foreign: Callable[[str], bool]
+    check_installed: Callable[[], None] = lambda: None
 
     def audited(self, path: pathlib.Path) -> Sequence[str]:
         """The operators in a file; raises `ExportError` if a runtime would lack one."""
@@ -56,6 +58,7 @@ FORMATS = {
         functools.partial(opened, check=tflite_structure.check, engine=runtime.LiteRT),
         tflite.operators,
         operators.is_foreign,
+        trial.check_installed,
     ),
     "onnx": Format(
         "model.onnx",
@@ -65,3 +68,20 @@ FORMATS = {
         onnx.is_foreign,
     ),
 }
+
+
+def chosen(formats: str | Sequence[str]) -> tuple[str, ...]:
+    """The names of formats to write, if they are known and what they need is installed.
+
+    Raises:
+        UnknownNameError: an unknown format.
+        ExportError: no format, or one whose optional package is not installed.
+    """
+    formats = (formats,) if isinstance(formats, str) else tuple(formats)
+    for name in formats:
+        if name not in FORMATS:
+            raise unknown_name("export format", name, FORMATS)
+        FORMATS[name].check_installed()
+    if not formats:
+        raise ExportError(f"No format to export to. Choose among {', '.join(FORMATS)}.")
+    return formats

@@ -28,25 +28,39 @@ class Difference:
 
 
 @dataclasses.dataclass(frozen=True)
-class MicroRun:
+class MicroDifference:
+    """How far TFLite Micro is from LiteRT.
+
+    Attributes:
+        max_steps, mean_steps: in steps of an integer output, also where it is made float32 at the end; None for floats
+            that were never integers, such as a score.
+        max_difference: the largest one, as a float.
+    """
+
+    max_steps: int | None
+    mean_steps: float | None
+    max_difference: float
+
+
+@dataclasses.dataclass(frozen=True)
+class MicroRun(MicroDifference):
     """What a file for microcontrollers needs and computes in the interpreter of TFLite Micro.
+
+    Its own differences are those of the whole file to LiteRT as phones run it, with optimised kernels.
 
     Attributes:
         signature: the one that the file computes.
         arena_bytes: the smallest arena in which it runs, measured on a 64-bit PC with the reference kernels.
         samples: number of real samples that were run there and in LiteRT.
-        max_steps, mean_steps: differences to LiteRT, in steps of the int8 output, also where it is made float32;
-            None for a score, which has none.
-        max_difference: the largest one, as a float.
+        operators: dict of "operator, dtype" to the `MicroDifference` of each operator alone to LiteRT's reference
+            kernel for the same inputs.
         version: of the package tflite-micro.
     """
 
     signature: str
     arena_bytes: int
     samples: int
-    max_steps: int | None
-    mean_steps: float | None
-    max_difference: float
+    operators: dict[str, MicroDifference]
     version: str
 
 

@@ -87,6 +87,8 @@ def check_inner(backbone: Autoencoder, name: str) -> None:
 
 
 def _config_value(value, family_name, argument):
-    if isinstance(value, Autoencoder):
-        return value.get_config()
-    return plain(value, f"Argument {argument!r} of family {family_name!r}")
+    is_model = isinstance(value, Autoencoder)
+    config = value.get_config() if is_model else plain(value, f"Argument {argument!r} of family {family_name!r}")
+    # A detector around a detector is one around its backbone, with the new score.
+    is_replaced = family_name == "detector" and isinstance(config, dict) and config.get("family") == "detector"
+    return config["backbone"] if is_replaced else config

@@ -40,9 +40,10 @@ class Distance(keras.layers.Layer):
         """The distance of errors, or of latent features, of this shape; `ConfigError` if it has too many elements."""
         size = math.prod(shape)
         if size > _MOST_ELEMENTS:
+            instead = "'mahalanobis_latent' or 'mean_squared_error'" if of == "error" else "'mean_squared_error'"
             raise ConfigError(
-                f"A Mahalanobis distance of {of} keeps a matrix of its elements: at most {_MOST_ELEMENTS:,} of them."
-                f" Received {size:,}, of shape {tuple(shape)}: use score='mean_squared_error'."
+                f"score='mahalanobis_{of}' keeps a matrix of n x n numbers for n elements: at most {_MOST_ELEMENTS:,}"
+                f" of them. Received {size:,} ({4e-6 * size**2:,.0f} MB), of shape {tuple(shape)}: use score={instead}."
             )
         return cls(of, size)
 

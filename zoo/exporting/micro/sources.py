@@ -85,16 +85,24 @@ def _header(facts):
 #include <cstddef>
 #include <cstdint>
 
+#include "tensorflow/lite/micro/micro_interpreter.h"
 #include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
 
+namespace tflite {{
+namespace micro {{}}  // where TFLite Micro has its classes since 2026; before, they were in tflite
+}}  // namespace tflite
+
 namespace zoo_model {{
+
+using namespace tflite;
+using namespace tflite::micro;
 
 constexpr std::size_t kModelBytes = {len(facts.content)};
 extern const unsigned char kModel[kModelBytes];
 
 // The smallest arena in which the model runs, measured in tflite-micro {micro.version} on a
-// 64-bit PC with the reference kernels. Pointers of a 32-bit processor need less, kernels such as CMSIS-NN's more: see
-// what arena_used_bytes() says on the device. The arena must be aligned to {ALIGNMENT} bytes.
+// 64-bit PC with the reference kernels. Pointers of a 32-bit processor need less, kernels such as CMSIS-NN's more:
+// shrink it until AllocateTensors fails. The arena must be aligned to {ALIGNMENT} bytes.
 constexpr std::size_t kArenaBytes = {micro.arena_bytes};
 
 using Input = {_TYPES[details.dtype.name]};
@@ -102,7 +110,8 @@ using Output = {_TYPES[facts.answer.dtype.name]};
 {_shape("Input", details.input_shape)}
 {_shape("Output", details.output_shape)}
 {_statements(facts)}
-using Resolver = tflite::MicroMutableOpResolver<{len(facts.operators)}>;
+using Interpreter = MicroInterpreter;
+using Resolver = MicroMutableOpResolver<{len(facts.operators)}>;
 
 // Registers exactly the operators of the model.
 inline TfLiteStatus RegisterOperators(Resolver& resolver) {{
@@ -195,13 +204,12 @@ def _example(facts):
     return f"""// Written by zoo.export: an example: it runs the model on a pattern and compares with the PC.
 #include "model.h"
 
-#include "tensorflow/lite/micro/micro_interpreter.h"
 #include "tensorflow/lite/micro/micro_log.h"
 #include "tensorflow/lite/schema/schema_generated.h"
 
 namespace {{
 
-constexpr std::size_t kMargin = 2048;  // for other kernels; reduce it to what the program prints
+constexpr std::size_t kMargin = 2048;  // for other kernels; shrink it until AllocateTensors fails
 alignas({ALIGNMENT}) std::uint8_t arena[zoo_model::kArenaBytes + kMargin];
 const zoo_model::Output kExpected[] = {{{values}}};
 
@@ -210,7 +218,7 @@ const zoo_model::Output kExpected[] = {{{values}}};
 int main() {{
   static zoo_model::Resolver resolver;
   if (zoo_model::RegisterOperators(resolver) != kTfLiteOk) return 1;
-  static tflite::MicroInterpreter interpreter(tflite::GetModel(zoo_model::kModel), resolver, arena, sizeof(arena));
+  static zoo_model::Interpreter interpreter(tflite::GetModel(zoo_model::kModel), resolver, arena, sizeof(arena));
   if (interpreter.AllocateTensors() != kTfLiteOk) return 1;
 
   zoo_model::Input* input = interpreter.typed_input_tensor<zoo_model::Input>(0);
@@ -225,7 +233,7 @@ int main() {{
     const float difference = std::fabs(static_cast<float>(output[i]) - static_cast<float>(kExpected[i]));
     if (difference > largest) largest = difference;
   }}
-  MicroPrintf("arena: %d bytes used", static_cast<int>(interpreter.arena_used_bytes()));
+  MicroPrintf("arena: %d bytes in use, after more for planning", static_cast<int>(interpreter.arena_used_bytes()));
   MicroPrintf("largest difference to the PC: %d thousandths", static_cast<int>(largest * 1000.0f));
   return 0;
 }}
