@@ -58,7 +58,9 @@ class Windows:
     """The [windows] table of a recipe, whose dataset is then a recording.
 
     Attributes:
-        length, hop, gaps: as for `zoo.data.windows`; the hop is by default the length.
+        length: moments of a window.
+        hop: moments from the begin of a window to that of the next; by default the length.
+        gaps: "error", or "skip" to leave out windows in which values are missing.
         test: the recording of the test split, with labels if there are anomalies in it; by default nothing is measured.
         channels: names of the channels to take; by default all.
         sampling_rate, unit: of recordings that do not state theirs.
