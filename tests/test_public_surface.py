@@ -13,7 +13,8 @@ NAMES = (
     "Autoencoder", "Card", "ExportReport", "ParityError", "ZooError", "card", "classifier", "convolutional",
     "corruption", "denoising", "detector", "evaluate", "export", "family", "feed_forward", "fine_tune", "freeze",
     "from_config", "list_families", "list_pretrained", "lite", "load", "load_encoder", "load_model",
-    "patch_detector", "preprocessed", "preprocessing", "save", "sparse", "sparsity", "threshold", "train", "unfreeze", "wrap",
+    "patch_detector", "preprocessed", "preprocessing", "save", "sparse", "sparsity", "threshold", "train", "unfreeze",
+    "wrap",
 )  # fmt: skip
 
 

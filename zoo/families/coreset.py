@@ -21,6 +21,6 @@ def k_centre(features: np.ndarray, size: int, random: np.random.Generator) -> np
     while len(chosen) < size:
         latest = chosen[-1]
         np.minimum(nearest, squares - 2 * (features @ features[latest]) + squares[latest], out=nearest)
-        nearest[chosen] = -1
+        nearest[latest] = -1  # and stays so
         chosen.append(int(nearest.argmax()))
     return np.array(chosen)

@@ -49,7 +49,7 @@ class PatchDetector(Autoencoder):
 
     def __init__(self, encoder: keras.Model, decoder: keras.Model, distance: PatchDistance, score: PatchScore, **rest):
         super().__init__(encoder, decoder, distance=distance, **rest)
-        self.score_layer = score
+        self.local_distance, self.score_layer = distance, score
         self.is_detector = True
 
     @classmethod
@@ -63,11 +63,11 @@ class PatchDetector(Autoencoder):
 
     @property
     def float_layers(self) -> list[keras.layers.Layer]:
-        return [self.distance, self.score_layer, self.decoder.get_layer("heat_map")]
+        return [self.local_distance, self.score_layer, self.decoder.get_layer("heat_map")]
 
     def scores(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Scores (batch,) of a batch of pictures, as a part of a graph."""
-        return self.score_layer(self.distance(self.encoder(x, training=False)))
+        return self.score_layer(self.local_distance(self.encoder(x, training=False)))
 
     def score(self, x: Any, batch_size: int = _BATCH) -> np.ndarray:
         """Anomaly score of each picture, float32 (pictures,)."""
@@ -155,7 +155,7 @@ def patch_detector(
             same everywhere.
         UnknownNameError: unknown features, memory or score.
 
-    Source: Roth et al., "Towards Total Recall in Industrial Anomaly Detection", CVPR 2022; Defard et al., "PaDiM", 2021.
+    Source: Roth et al., "Towards Total Recall in Industrial Anomaly Detection", CVPR 2022; PaDiM: Defard et al., 2021.
 
     Example:
         >>> encoder = zoo.load_encoder("cifar10-jpeg-convolutional-pooled-256")
@@ -176,6 +176,8 @@ def patch_detector(
     if features == "error":
         of["backbone"] = encoder.get_config()  # copied, so that what is remembered stays right
         inner = _features(encoder, None, (), shape, neighbourhood, stride)
+        together = inner.layers[-1]
+        together.set_weights([np.eye(together.filters, dtype="float32").reshape(together.kernel.shape)])
     else:
         steps, found = blocks(encoder.encoder if isinstance(encoder, Autoencoder) else encoder)
         last = positive_integer("layers", layers)
@@ -276,15 +278,15 @@ def _features(backbone, trunk, steps, shape, neighbourhood, stride):
             side**2 * channels, side, stride, "same", use_bias=False, name="neighbours", trainable=False,
             kernel_initializer="zeros",
         )  # fmt: skip
-        model = keras.Model(picture, together(error))
-        together.set_weights([np.eye(side**2 * channels, dtype="float32").reshape(side, side, channels, -1)])
-        return model
+        return keras.Model(picture, together(error))
     x = picture
     for step in steps:
         x = step(x)
     outputs = trunk(x)
     outputs = outputs if isinstance(outputs, list) else [outputs]
-    maps = [keras_layers.AveragePooling2D(side, stride, "same", name=f"mean_{i}")(level) for i, level in enumerate(outputs)]
+    maps = [
+        keras_layers.AveragePooling2D(side, stride, "same", name=f"mean_{i}")(level) for i, level in enumerate(outputs)
+    ]
     height, width = maps[0].shape[1:3]
     maps = [
         x if x.shape[1:3] == (height, width) else keras_layers.Resizing(height, width, name=f"enlarged_{i}")(x)
@@ -298,7 +300,9 @@ def _normals(encoder, normals, features):
     if not isinstance(encoder, keras.Model) or getattr(encoder, "encoder", encoder).inputs is None:
         raise ConfigError(f"zoo.patch_detector takes an encoder or an Autoencoder. Received: {type(encoder).__name__}.")
     if features == "error" and not isinstance(encoder, Autoencoder):
-        raise ConfigError('features="error" are those of a reconstruction: pass the Autoencoder, not its encoder alone.')
+        raise ConfigError(
+            'features="error" are those of a reconstruction: pass the Autoencoder, not its encoder alone.'
+        )
     part = encoder.encoder if isinstance(encoder, Autoencoder) else encoder
     unit_range = bool(encoder.unit_range if isinstance(encoder, Autoencoder) else getattr(part, "unit_range", False))
     shape = tuple(part.input_shape[1:])

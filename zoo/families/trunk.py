@@ -39,7 +39,8 @@ def blocks(encoder: keras.Model) -> tuple[list, list[list]]:
     preprocessing = []
     while chain and isinstance(chain[0], Preprocessing):
         preprocessing.append(chain.pop(0))
-    found, before = [], []
+    found: list[list[keras.layers.Layer]] = []
+    before: list[keras.layers.Layer] = []
     for layer in chain:
         if isinstance(layer, _CONVOLUTIONS):
             found.append([*before, layer])

@@ -55,12 +55,12 @@ class NearestPatch(PatchDistance):
         self.built = True
 
     def call(self, features: KerasTensor) -> KerasTensor:
-        # |a|² - 2ab + |b|², one matrix product instead of all differences.
+        # |a|² - 2ab + |b|², one matrix product instead of all differences; by a maximum, which TFLite Micro has.
         features = ops.cast(features, self.compute_dtype)
         height, width, size = self.shape
         a = ops.reshape(features, (-1, size))
-        nearest = ops.min(ops.sum(ops.square(self.memory), axis=1) - 2 * ops.matmul(a, ops.transpose(self.memory)), 1)
-        distances = ops.maximum(nearest + ops.sum(ops.square(a), axis=1), 0) / size
+        likeness = 2 * ops.matmul(a, ops.transpose(self.memory)) - ops.sum(ops.square(self.memory), axis=1)
+        distances = ops.maximum(ops.sum(ops.square(a), axis=1) - ops.max(likeness, axis=1), 0) / size
         return ops.reshape(distances, (-1, height, width))
 
     def assign(self, features: np.ndarray) -> None:
@@ -77,7 +77,7 @@ class PatchGaussian(PatchDistance):
     Args:
         shape: (h, w, d) of the features.
 
-    Source: Defard et al., "PaDiM: a Patch Distribution Modeling Framework for Anomaly Detection and Localization", 2021.
+    Source: Defard et al., "PaDiM: a Patch Distribution Modeling Framework", ICPR 2020 workshops, arXiv 2011.08785.
     """
 
     def __init__(self, shape: Sequence[int], name: str = "distance"):
@@ -96,7 +96,7 @@ class PatchGaussian(PatchDistance):
 
     def assign(self, mean: np.ndarray, covariance: np.ndarray) -> None:
         """Set means (h, w, d) and covariances (h, w, d, d), which are averaged with those of neighbours and shrunk."""
-        height, width, size = self.shape
+        size = self.shape[-1]
         covariance = _smoothed(covariance)
         variance = np.trace(covariance, axis1=2, axis2=3)[..., None, None] / size
         floor = 1e-6 * variance.mean()  # where a place is always the same
