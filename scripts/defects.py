@@ -14,7 +14,6 @@ import pathlib
 import zipfile
 
 import click
-import keras
 import numpy as np
 from PIL import Image
 from scipy import ndimage
@@ -83,22 +82,12 @@ def linear_autoencoder(pictures, components):
     return model
 
 
-def convolutional_autoencoder(pictures):
-    """A trained one, for comparison."""
-    keras.utils.set_random_seed(0)
-    model = zoo.convolutional(pictures.shape[1:], 64, (32, 64))
-    model.fit(pictures, epochs=20, verbose=0)
-    return model
-
-
 def methods(train):
     """Name of a method to (side of its pictures, function from pictures (n, side, side, 1) to scores)."""
     at = {side: smaller(train, side)[..., None] for side in (32, 48, 64)}
     for components in (16, 64, 200):
         model = linear_autoencoder(at[48], components)
         yield f"PCA-{components} of 48 x 48 pixels, mean squared error", 48, model.score
-    model = convolutional_autoencoder(at[32])
-    yield "convolutional autoencoder of 32 x 32 pixels, mean squared error", 32, model.score
     fitted = 2 * len(train) // 3  # errors of pictures that an autoencoder has seen are too small
     model = linear_autoencoder(at[32], COMPONENTS)
     yield f"PCA-{COMPONENTS} of 32 x 32 pixels, mean squared error", 32, model.score
@@ -122,11 +111,13 @@ def zoo_scores():
     return ("maximum", "relative")
 
 
-def tables(archive):
-    """Markdown tables, one of each split."""
+def tables(archive, only=None):
+    """Markdown tables, one of each split, or of one of them."""
     pictures, kinds = read(archive)
     defects = sorted({*kinds} - {"MT_Free"})
     for split, train, test in splits(pictures[kinds == "MT_Free"]):
+        if only not in (None, split):
+            continue
         rows = []
         for name, side, score in methods(train):
             scores = {kind: score(smaller(pictures[kinds == kind], side)[..., None]) for kind in defects}
@@ -171,12 +162,13 @@ def picture(path):
 @click.command(help=__doc__)
 @click.argument("archive", required=False, type=click.Path(exists=True, dir_okay=False))
 @click.option("--picture", "draw", is_flag=True, help="Write docs/defects.png.")
-def main(archive, draw):
+@click.option("--split", type=click.Choice(["random", "by tile"]), help="Only this split.")
+def main(archive, draw, split):
     """Measure, or draw."""
     if draw:
         picture(ROOT / "docs" / "defects.png")
     if archive:
-        for text in tables(archive):
+        for text in tables(archive, split):
             click.echo(f"{text}\n")
 
 
