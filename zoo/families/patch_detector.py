@@ -16,9 +16,9 @@ from zoo.core.errors import ConfigError, DataError, unknown_name
 from zoo.engine import forking, inputs
 from zoo.engine.contract import Contract
 from zoo.families import builtin_layers
+from zoo.families.convolutional_blocks import blocks, rebuilt
 from zoo.families.coreset import k_centre
 from zoo.families.family import as_backbone, family
-from zoo.families.trunk import blocks, rebuilt
 from zoo.layers import preprocessing as preprocessings
 from zoo.layers.parts import Decoder, Encoder
 from zoo.layers.patches import HeatMap, NearestPatch, PatchDistance, PatchGaussian, PatchScore
