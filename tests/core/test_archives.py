@@ -216,7 +216,7 @@ def test_a_directory_of_many_entries_is_not_built(tmp_path):
     path = tmp_path / "a.zip"
     path.write_bytes(directory + end)
     del directory
-    begin = time.monotonic()
+    begin = time.process_time()
     tracemalloc.start()
     try:
         with pytest.raises(DataError, match="damaged or not a zip archive .more than 1,048,576 members"):
@@ -224,7 +224,7 @@ def test_a_directory_of_many_entries_is_not_built(tmp_path):
         assert tracemalloc.get_traced_memory()[1] < 2e8
     finally:
         tracemalloc.stop()
-    assert time.monotonic() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 def test_every_flipped_byte_and_every_cut_is_read_or_refused(tmp_path):

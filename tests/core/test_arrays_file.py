@@ -136,7 +136,7 @@ def test_refused(tmp_path, kind):
     content, message = _BAD[kind]
     path = tmp_path / "a\n.npy"
     path.write_bytes(content)
-    begin = time.monotonic()
+    begin = time.process_time()
     with pytest.raises(IntegrityError, match=message) as caught:
         arrays_file.read_array(path, error=IntegrityError)
     assert str(caught.value).startswith(f"{str(path)!r} is not a plain NumPy file: ")
@@ -149,7 +149,7 @@ def test_refused(tmp_path, kind):
     with pytest.raises(DataError, match=message) as caught:
         arrays_file.read_arrays(archive, where="The golden output")
     assert str(caught.value).startswith("The golden output is not a plain NumPy file: array 'x': ")
-    assert time.monotonic() - begin < 2
+    assert time.process_time() - begin < 2
 
 
 def test_not_a_regular_file(tmp_path):
@@ -187,12 +187,12 @@ def test_bombs(tmp_path):
     with open(tmp_path / "sparse.npy", "wb") as file:
         file.write(_with_header("{'descr': '|u1', 'fortran_order': False, 'shape': (10000000000000,), }"))
         file.truncate(file.tell() + 10_000_000_000_000)
-    begin = time.monotonic()
+    begin = time.process_time()
     with pytest.raises(
         DataError, match=r"its 10,000,000,000,000 bytes do not fit into the [\d,]+ bytes of free memory"
     ):
         arrays_file.read_array(tmp_path / "sparse.npy")
-    assert time.monotonic() - begin < 1
+    assert time.process_time() - begin < 1
 
 
 def test_memory_that_the_system_does_not_give(tmp_path):

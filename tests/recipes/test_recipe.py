@@ -127,10 +127,10 @@ class TestReading:
     )
     def test_files_that_are_no_recipes(self, recipe, content, message):
         recipe.write_bytes(content)
-        begin = time.monotonic()
+        begin = time.process_time()
         with pytest.raises(ConfigError, match=message) as caught:
             read_recipe(recipe)
-        assert time.monotonic() - begin < 10
+        assert time.process_time() - begin < 10
         assert "recipe.toml'" in str(caught.value)
         assert len(str(caught.value)) < 600
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -13,7 +14,7 @@ from zoo.catalog.lookup import find
 from zoo.core import manifest
 from zoo.core.errors import ConfigError, IntegrityError, reason
 from zoo.engine import forking, keras_internals
-from zoo.families import from_config
+from zoo.families import from_config, trunk
 from zoo.families.registry import MEMORY_LIMIT, without_values
 from zoo.layers.parts import Encoder, meaning_of_integers
 
@@ -133,29 +134,51 @@ def _check_weights(content, card, model):
 
 
 def load_encoder(
-    name_or_directory: str | os.PathLike, *, trainable: bool = True, raw_input: bool = False, **options: Any
+    name_or_directory: str | os.PathLike,
+    *,
+    trainable: bool = True,
+    raw_input: bool = False,
+    input_shape: Sequence[int] | None = None,
+    pooling: str | None = None,
+    **options: Any,
 ) -> keras.Model:
     """Load the encoder of a pretrained autoencoder, ready for `zoo.classifier`, `fit` or `zoo.export`.
+
+    Convolutions take images of any size and signals of any length, dense layers only those that they were trained on.
+    A model that was trained on small images sees of larger ones smaller details: resizing to nearly its own size
+    (`zoo.data.resize`) can be better than a larger input.
 
     Args:
         name_or_directory: as for `zoo.load`.
         trainable: False freezes its weights.
         raw_input: take integers, uint8 pixels in [0, 255] unless the model says otherwise (`zoo.preprocessed`); what
             makes samples of them becomes part of the model and of exported files.
+        input_shape: shape of one sample, where it differs from the card's: another size, or colour instead of grey or
+            the other way round. The first kernel's sum over its channels is then shared equally by the new channels:
+            repeated and divided for colour, added up for grey. A grey image gives the same features in one channel as
+            in three equal ones.
+        pooling: "avg" or "max": the features are mean or maximum over all places of the last convolution's maps, a
+            dense latent layer is left out; None: the latent features, which a dense layer gives for one size only.
         **options: verify, trust and memory_limit, as for `zoo.load`.
 
     Returns:
         keras.Model named "encoder": (batch, *shape) to (batch, *latent shape), both in the card.
 
     Raises:
-        as `zoo.load`.
+        as `zoo.load`, and
+        ConfigError: an input shape that the weights do not serve; the message says why and what to do.
+        UnknownNameError: an unknown pooling.
 
     Example:
         >>> encoder = zoo.load_encoder("general-denoising-distortion-128")
         >>> encoder.output_shape
         (None, 128)
+        >>> zoo.load_encoder("cifar10-jpeg-convolutional-128", input_shape=(96, 96, 3), pooling="avg").output_shape
+        (None, 32)
     """
     encoder = load(name_or_directory, **options).encoder
+    if input_shape is not None or pooling is not None:
+        encoder = trunk.adapted(encoder, input_shape, pooling)
     encoder.trainable = trainable
     if not raw_input:
         return encoder

@@ -14,6 +14,7 @@ from zoo.cli.demo import demo
 from zoo.cli.exporting import export
 from zoo.cli.inference import encode, score
 from zoo.cli.integrity import seal, verify
+from zoo.cli.recommending import recommend
 from zoo.cli.training import evaluate, train
 from zoo.core.errors import ZooError
 from zoo.core.terminal import NoReaderError, one_line, prepare_streams
@@ -93,5 +94,5 @@ def main():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
-for command in (list_command, show, train, evaluate, encode, score, export, verify, seal, demo, benchmark):
+for command in (list_command, show, recommend, train, evaluate, encode, score, export, verify, seal, demo, benchmark):
     main.add_command(command)

@@ -52,7 +52,7 @@ __all__ = [
     "windows",
 ]
 
-_SPLITS = ("train", "test", "all")
+_SPLITS = ("train", "test", "validation", "all")
 _PART = re.compile(r"([^/\\]+):(normal|anomalous)")  # of a dataset with labels
 _SHARE_OF_MEMORY = 0.25  # of what is free; larger datasets are streamed
 
@@ -69,13 +69,15 @@ def load(
 
     Args:
         dataset: "digits"; a name in `DATASETS`; the name of a TFDS image dataset such as "mnist"; a directory
-            ``split/class/*.jpg|png``; a zip archive of such a directory; a .npy or .npz file; a .csv, .tsv or .parquet
+            ``split/class/*.jpg|png``, ``class/*``, or of pictures alone, or with a ``labels.csv`` of the columns file,
+            label and, if any, split; a zip archive of such a directory; a .npy or .npz file; a .csv, .tsv or .parquet
             file whose rows are samples, see `read_table`; a .wav or .flac file, which is one sample (time, channels);
             the name of a directory or archive in ZOO_DATA_DIR; an array (samples, ...) or what NumPy makes one of, such
             as a list or a pandas DataFrame of numbers; or a `Source` or `Stream`. Of a name with ":normal" or
             ":anomalous" it is the samples of the normal class, or all others. Several names joined by "+", such as
             "mnist+fashion_mnist", are mixed in memory: images brought to `shape`, labels left out.
-        split: "train", "test" or "all". Of arrays and of files without splits it is the whole for each of them.
+        split: "train", "test", "validation" (in folders also called val) or "all". Of arrays, and of files and folders
+            without splits, it is the whole for each of them.
         shape: bring images to this (height, width, channels); None keeps their own.
         stream: True to read the images of a folder, an archive or a TFDS dataset as they are needed; False to read them
             into memory now; "auto" to stream what is larger than a quarter of the free memory.

@@ -1,4 +1,4 @@
-"""Image files in a folder or zip archive, ``split/class/*.jpg|png``, decoded in parallel while they are read."""
+"""Image files in a folder or zip archive, decoded in parallel while they are read."""
 
 import collections
 import concurrent.futures
@@ -15,10 +15,10 @@ import numpy as np
 
 from zoo.core import archives, reading
 from zoo.core.errors import DataError, DataNotFoundError, unknown_name
+from zoo.data import layouts
 from zoo.data.folders import found_images
 from zoo.data.images import AHEAD_BYTES, MAX_BYTES, is_image_file, read_image, unreadable
 
-_LAYOUT = "expected <split>/<class>/*.jpg or *.png inside, such as train/cat/1.jpg and test/cat/2.jpg"
 _FILES_PER_TASK = 16
 
 
@@ -98,8 +98,8 @@ def open_folder(root, split, follow_links=False):
     `tfds.ImageFolder` does; "all" is one split after the other.
 
     Args:
-        root: pathlib.Path of the folder that holds the splits.
-        split: "train", "test" or "all".
+        root: pathlib.Path of the folder; how pictures may lie in it: `layouts.EXPECTED`.
+        split: "train", "test", "validation" or "all"; of a folder without splits it is the whole for each of them.
         follow_links: as of `zoo.data.load`.
 
     Returns:
@@ -108,40 +108,65 @@ def open_folder(root, split, follow_links=False):
     Raises:
         DataNotFoundError: no such folder, or no images in it.
         UnknownNameError: no such split.
-        DataError: a folder that may not be read, or a link that is not followed.
+        DataError: a folder that may not be read, a link that is not followed, or a table that does not fit.
     """
     if reading.kind(root) != "a folder":
-        raise DataNotFoundError(f"No such folder: {str(root)!r}: {_LAYOUT}.")
-    members = sorted(found_images(root, follow_links, depth=3))
-    chosen, labels, class_names = _of_split(root, members, split)
-    by_split = collections.defaultdict(list)
-    for member in zip(chosen, labels, strict=True):
-        by_split[member[0][0]].append(member)
-    for name, group in by_split.items():
-        random.Random(name).shuffle(group)
-    chosen, labels = zip(*itertools.chain.from_iterable(by_split.values()), strict=True)
-    return _files(root, chosen, labels, lambda name: f"{root}/{name}"), _about(root.name, split, class_names)
+        raise DataNotFoundError(f"No such folder: {str(root)!r}: {layouts.EXPECTED}.")
+    table = None
+    if reading.kind(root / layouts.TABLE):
+        table = reading.read_bytes(root / layouts.TABLE, limit=layouts.TABLE_BYTES, follow_links=follow_links)
+    members = layouts.arranged(repr(str(root)), functools.partial(found_images, root, follow_links), table)
+    return _opened(root, root.name, _shuffled(members), split, lambda name: f"{root}/{name}")
 
 
 def open_archive(path, split):
     """The same for a zip archive of such a folder, which is not unpacked.
 
-    The order is by name of the file, then of the class, so that every part of a split holds all classes.
+    Of split/class/file the order is by name of the file, then of the class, so that every part of a split holds all
+    classes; in other layouts it is that of a folder.
     """
     try:
         archive = archives.opened(path)
     except DataNotFoundError as error:
-        raise DataNotFoundError(f"Cannot read {str(path)!r} as a zip archive (no such file): {_LAYOUT}.") from error
+        raise DataNotFoundError(
+            f"Cannot read {str(path)!r} as a zip archive (no such file): {layouts.EXPECTED}."
+        ) from error
     except DataError as error:
         if isinstance(error.__cause__, zipfile.BadZipFile):
-            raise DataNotFoundError(f"{error} Of a zip archive of images, {_LAYOUT}.") from error
+            raise DataNotFoundError(f"{error} Of a zip archive of images, {layouts.EXPECTED}.") from error
         raise
-    members = [member for member in (tuple(name.split("/")) for name in archive.namelist()) if len(member) == 3]
-    members = [member for member in members if is_image_file(member)]
-    members.sort(key=lambda member: (member[0], member[2], member[1]))
-    chosen, labels, class_names = _of_split(path, members, split)
-    read = functools.partial(archive.unpacked, limit=MAX_BYTES)
-    return _files(path, chosen, labels, read), _about(path.stem, split, class_names)
+    names = archive.namelist()
+    pictures = [parts for parts in (tuple(name.split("/")) for name in names) if is_image_file(parts)]
+    table = archive.unpacked(layouts.TABLE, limit=layouts.TABLE_BYTES) if layouts.TABLE in names else None
+    members = layouts.arranged(repr(str(path)), lambda depth: [p for p in pictures if depth in (None, len(p))], table)
+    if table is None and len(members[0].parts) == 3:
+        members.sort(key=lambda member: (member.split, member.parts[2], member.parts[1]))
+    else:
+        members = _shuffled(members)
+    return _opened(path, path.stem, members, split, functools.partial(archive.unpacked, limit=MAX_BYTES))
+
+
+def _shuffled(members):
+    """The members, those of each split in an order that follows from its name."""
+    by_split = collections.defaultdict(list)
+    for member in members:
+        by_split[member.split].append(member)
+    for name, group in by_split.items():
+        random.Random(name).shuffle(group)
+    return list(itertools.chain.from_iterable(by_split.values()))
+
+
+def _opened(root, name, members, split, read):
+    """ImageFiles of the members of a split, and the attributes of their `Source`."""
+    splits = {member.split for member in members} - {""}
+    if split not in ("all", *splits) and splits:
+        raise unknown_name(f"split of {str(root)!r}", split, splits)
+    chosen = [member for member in members if split in ("all", member.split) or not splits]
+    class_names = tuple(sorted({member.label for member in members if member.label is not None}))
+    number = {label: i for i, label in enumerate(class_names)}
+    labels = np.array([number[member.label] for member in chosen], "int64") if class_names else None
+    files = ImageFiles(root, ["/".join(member.parts) for member in chosen], read, labels)
+    return files, {"name": name, "split": split if splits else "all", "class_names": class_names}
 
 
 def all_images(root, follow_links=False):
@@ -162,24 +187,3 @@ def all_images(root, follow_links=False):
 def image_file(path):
     """One image, without a label."""
     return ImageFiles(path.parent, [path.name], lambda name: path)
-
-
-def _of_split(root, members, split):
-    """The (split, class, file) `members` of one split, their labels, and the names of all classes."""
-    if not members:
-        raise DataNotFoundError(f"No images in {str(root)!r}: {_LAYOUT}.")
-    splits = {member[0] for member in members}
-    if split not in ("all", *splits):
-        raise unknown_name(f"split of {str(root)!r}", split, splits)
-    class_names = tuple(sorted({member[1] for member in members}))
-    number = {name: i for i, name in enumerate(class_names)}
-    chosen = [member for member in members if split in ("all", member[0])]
-    return chosen, [number[member[1]] for member in chosen], class_names
-
-
-def _files(root, members, labels, read):
-    return ImageFiles(root, ["/".join(member) for member in members], read, np.array(labels, "int64"))
-
-
-def _about(name, split, class_names):
-    return {"name": name, "split": split, "class_names": class_names}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,6 +26,23 @@ def all_layers(model: keras.Model) -> list[keras.layers.Layer]:
 def graph_nodes(model: keras.Model) -> list:
     """The calls of layers that a functional model consists of; a layer itself knows those of other graphs too."""
     return [node for nodes in getattr(model, "_functional", model)._nodes_by_depth.values() for node in nodes]
+
+
+def run_graph(model: keras.Model, x: keras.KerasTensor, operation: Callable) -> Any:
+    """The output of a functional model for `x`, with ``operation(layer)`` called in the place of each layer.
+
+    `keras.models.clone_model` does this too, but keeps models in the model, and takes no part of them.
+    """
+    return getattr(model, "_functional", model)._run_through_graph(x, operation)
+
+
+def set_values(variables: Iterable[keras.Variable], values: Iterable[np.ndarray]) -> None:
+    """Give variables their values, whether they have some already or not, see `deferred_values`."""
+    for variable, value in zip(variables, values, strict=True):
+        if variable._value is None:
+            _initialize(variable, lambda shape, dtype, value=value: value)
+        else:
+            variable.assign(value)
 
 
 @contextlib.contextmanager
@@ -150,11 +167,7 @@ def load_weights(model: keras.Model, arrays: dict[str, dict[str, np.ndarray]]) -
     if unread:
         path, name = min(unread)
         raise ValueError(f"no layer takes the array {name!r} of {path!r}, nor {len(unread) - 1} others")
-    for variable, value in values.values():
-        if variable._value is None:
-            _initialize(variable, lambda shape, dtype, value=value: value)
-        else:
-            variable.assign(value)
+    set_values(*zip(*values.values(), strict=True)) if values else None
 
 
 def is_distributed(model: keras.Model) -> bool:

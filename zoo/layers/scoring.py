@@ -56,13 +56,16 @@ class Distance(keras.layers.Layer):
     def get_config(self) -> dict:
         return {"of": self.of, "size": self.size, "name": self.name}
 
-    def fit(self, values: np.ndarray) -> None:
-        """Set mean and whitening from values (samples, size) of normal samples."""
+    def fit(self, values: np.ndarray, rounding: float = 0.0) -> None:
+        """Set mean and whitening from values (samples, size) of normal samples; `rounding` is that of the values.
+
+        Errors of reconstruction are small differences of samples, which are rounded by the size of the samples.
+        """
         from sklearn.covariance import LedoitWolf
 
         if len(values) < 2:
             raise DataError(f"A distance is fitted on at least two normal samples. Received {len(values)}.")
-        if np.ptp(values, axis=0).max() <= 1e-6 * np.abs(values).max():  # but for rounding
+        if np.ptp(values, axis=0).max() <= max(1e-6 * np.abs(values).max(), rounding):
             raise DataError(f"A distance cannot be fitted: the {len(values)} normal samples are all the same.")
         estimate = LedoitWolf().fit(values.astype("float64"))
         # Σ⁻¹ = W Wᵀ by the eigenvectors of Σ, which shrinkage keeps away from zero.
