@@ -39,7 +39,12 @@ _SERIALIZABLE = {
     "Decoder": "zoo.layers.parts",
     "Distance": "zoo.layers.scoring",
     "Encoder": "zoo.layers.parts",
+    "HeatMap": "zoo.layers.patches",
     "KeepLargest": "zoo.layers.sparsity",
+    "NearestPatch": "zoo.layers.patches",
+    "PatchDetector": "zoo.families.patch_detector",
+    "PatchGaussian": "zoo.layers.patches",
+    "PatchScore": "zoo.layers.patches",
     "TiedConvolution": "zoo.layers.tied",
     "TiedDense": "zoo.layers.tied",
     "registry": "zoo.families",  # no class, but has the `from_config` that an Autoencoder of a family needs

@@ -128,6 +128,11 @@ class Autoencoder(ZooModel, Trainer, keras.Model):
         """Whether samples must lie in [0, 1], because the output activation is a sigmoid."""
         return not self.preprocessing and next(activations(self.decoder), None) is keras.activations.sigmoid
 
+    @property
+    def float_layers(self) -> list[keras.layers.Layer]:
+        """The layers of a detector's score, which stay in float32 in an int8 file."""
+        return [] if self.distance is None else [self.distance]
+
     def behind_preprocessing(self) -> keras.Model:
         """The encoder of preprocessed samples; without preprocessing, `encoder` itself."""
         return self.encoder.layers[-1] if self.preprocessing else self.encoder

@@ -126,7 +126,10 @@ class LiteModel:
         return self._run("score", x)
 
     def error(self, x: Any) -> np.ndarray:
-        """Where samples are unusual: the squared error of each element, of detectors: float32 (samples, *shape)."""
+        """Where samples are unusual, of detectors: the squared error of each element, float32 (samples, *shape).
+
+        Of a patch detector the heat map, float32 (samples, height, width).
+        """
         return self._run("error", x)
 
     def is_anomaly(self, x: Any, threshold: float | None = None) -> np.ndarray:

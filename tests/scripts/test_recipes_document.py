@@ -33,7 +33,7 @@ def _photos(random):
 
 
 def _machine(random):
-    values = np.sin(np.arange(14_000)[:, None] / [3, 5, 7]) + 0.1 * random.normal(size=(14_000, 3))
+    values = np.sin(np.arange(20_000)[:, None] / [3, 5, 7]) + 0.1 * random.normal(size=(20_000, 3))
     np.savetxt("pump.csv", values, delimiter=",", header="x,y,z", comments="")
     return (128, 3), (8,)
 

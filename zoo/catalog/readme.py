@@ -96,7 +96,7 @@ def _family(config):
         if key in config:
             parts = config[key] if isinstance(config[key], list) else [config[key]]
             text += " with " + ", then ".join(_call(part) for part in parts)
-    return text + (f", backbone {_family(config['backbone'])}" if "backbone" in config else "")
+    return text + (f", backbone {_family(config['backbone'])}" if config.get("backbone") else "")
 
 
 def _call(description):

@@ -55,9 +55,10 @@ def export(
 
     An Autoencoder becomes one file with the signatures "reconstruct" (the default), "encode", "decode" and "score" (the
     mean squared error of each sample, or a detector's distance), a detector's also with "error" (the squared error of
-    each element). They share its weights; its preprocessing is in them, its corruption leaves no trace. Encoder,
-    decoder, classifier and any other model have one signature: "encode", "decode", "classify" or "serve". Which of them
-    a model is, its class says, not its name. A model of another precision is copied into float32 first.
+    each element), of which a patch detector has these two alone ("error" is its heat map). They share its weights; its
+    preprocessing is in them, its corruption leaves no trace. Encoder, decoder, classifier and any other model have one
+    signature: "encode", "decode", "classify" or "serve". Which of them a model is, its class says, not its name. A
+    model of another precision is copied into float32 first.
 
     Args:
         model: Autoencoder, encoder or decoder, classifier, or any functional keras.Model with one input and one output.

@@ -55,6 +55,12 @@ def nodes_of(content, layers):
     return sorted({tensor.name.decode() for graph in model.subgraphs for tensor in graph.tensors if is_of(tensor)})
 
 
+def outputs_of(content):
+    """Names of the outputs of all graphs in a .tflite file, which are not those of the layers that compute them."""
+    graphs = keras_internals.tflite_objects(content).subgraphs
+    return sorted({graph.tensors[index].name.decode() for graph in graphs for index in graph.outputs})
+
+
 def with_float_beginning(content, layers):
     """A calibrated .tflite file in which layers of these names, up to the last of them, have no range to quantise by.
 

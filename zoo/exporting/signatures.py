@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from zoo.core.batches import forward
+from zoo.families.patch_detector import PatchDetector
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +56,16 @@ def verbs(model, folded_encoder, input_name, dtype, prepare):
         input_name, dtype: of the samples.
         prepare: makes what that encoder takes of samples.
     """
+    if isinstance(model, PatchDetector):
+
+        def error(x):
+            return model.decoder(model.encoder(prepare(x), training=False))
+
+        def score(x):
+            return model.scores(prepare(x))
+
+        calls = {"score": score, "error": error}
+        return [Signature(n, input_name, n, model.input_shape, dtype, call, call) for n, call in calls.items()]
     exported = _calls(model, folded_encoder, prepare)
     references = _calls(model, model.behind_preprocessing(), prepare)
     takes = {

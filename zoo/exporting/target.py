@@ -97,7 +97,7 @@ class ExportTarget:
             computations = [Signature(name, input_name, output_name, shape, dtype, call, call)]
         preparing = [raw, *model.preprocessing] if is_autoencoder and model.preprocessing else []
         preparing = [layer.name for layer in preparing if layer is not None]
-        has_distance = is_autoencoder and model.distance is not None
+        scoring = [layer.name for layer in model.float_layers] if is_autoencoder else []
         return cls(
             kind,
             {s.name: s for s in computations},
@@ -109,7 +109,7 @@ class ExportTarget:
             raw,
             model.threshold if is_autoencoder else None,
             tuple(preparing),
-            (*preparing, *([model.distance.name] if has_distance else [])),
+            (*preparing, *scoring),
         )
 
     @property
@@ -175,7 +175,7 @@ class ExportTarget:
     def inputs(self, samples):
         """What each signature takes, by its name: `samples`, or, for an autoencoder's "decode", their features."""
         inputs = dict.fromkeys(self.signatures, samples)
-        if self.kind == "autoencoder":
+        if "decode" in self.signatures and "encode" in self.signatures:
             inputs["decode"] = self.signatures["encode"].run(samples)
         return inputs
 

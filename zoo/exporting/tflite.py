@@ -19,6 +19,8 @@ from zoo.exporting.saved_model import write_signatures
 # values, too few for a threshold. ONE_HOT (of TopK sparsity): the converter gives its zeros a scale of their own, and
 # they come out as 0.5.
 _FLOAT_OPERATORS = ["SQUARED_DIFFERENCE", "SQUARE", "MEAN", "ONE_HOT"]
+# As integers, they would take 256 values.
+_SCORES = ("score", "error")
 # An int8 file shall have at most this share of the float32 file; graphs, names and the other scales take some 35 kB.
 _SHARE, _OTHER_BYTES = 0.35, 35_000
 # Bytes of scales of dense layers that are worth saving: small files may keep them.
@@ -81,15 +83,18 @@ def _int8(target, converter, plan):
     dtype = tf.as_dtype(plan.quantization.integer_io or "float32")
     content = flatbuffer.with_clipped_logits(keras_internals.tflite_calibrated(converter))
     content = flatbuffer.with_float_beginning(content, target.preparing)
+    floating = flatbuffer.nodes_of(content, target.floating)
+    if set(target.signatures) <= set(_SCORES):
+        floating += flatbuffer.outputs_of(content)
     content = keras_internals.tflite_quantized(
         content,
         input_data_type=dtype,
         output_data_type=dtype,
         denylisted_ops=_FLOAT_OPERATORS,
-        denylisted_nodes=flatbuffer.nodes_of(content, target.floating),
+        denylisted_nodes=floating,
         disable_per_channel_for_dense_layers=_dense_scales_are_large(target),
     )
-    for name in ("score", "error"):  # as integers, they would take 256 values
+    for name in _SCORES:
         if name in target.signatures:
             content = flatbuffer.with_float_output(content, name)
     return keras_internals.tflite_deduplicated(content)

@@ -17,6 +17,7 @@ _NAMES = ("convolutional", "denoising", "detector", "feed_forward", "preprocesse
 # The modules of the built-in families, imported when one of them is asked for.
 _MODULES = {name: f"zoo.families.{name}" for name in _NAMES}
 _MODULES["wrapped"] = "zoo.families.wrap"
+_MODULES["patch_memory"] = "zoo.families.patch_detector"
 _BUILDERS: dict[str, Callable[..., "Autoencoder"]] = {}
 
 
@@ -45,7 +46,7 @@ def list_families() -> list[str]:
 
     Example:
         >>> zoo.list_families()
-        ['convolutional', 'denoising', 'detector', 'feed_forward', 'preprocessed', 'sparse', 'wrapped']
+        ['convolutional', 'denoising', 'detector', 'feed_forward', 'patch_memory', 'preprocessed', 'sparse', 'wrapped']
     """
     return sorted({*_MODULES, *_BUILDERS})
 
