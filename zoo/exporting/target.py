@@ -43,6 +43,7 @@ class ExportTarget:
         threshold: a detector's own, or None.
         preparing: names of the layers before an autoencoder's encoder, which stay in float32 in an int8 file.
         floating: names of these and of all other layers that do.
+        class_names: of a classifier, or ().
     """
 
     kind: str
@@ -56,6 +57,7 @@ class ExportTarget:
     threshold: float | None = None
     preparing: tuple = ()
     floating: tuple = ()
+    class_names: tuple = ()
 
     @classmethod
     def of(cls, model, raw_input=False):
@@ -90,6 +92,8 @@ class ExportTarget:
             computations = verbs(model, encoder, input_name, dtype, prepare)
         else:
             name, output_name = _SINGLE.get(kind, ("serve", "output"))
+            if kind == "classifier" and model.gives_logits:
+                output_name = "logits"
 
             def call(x):
                 return model(prepare(x), training=False)
@@ -110,6 +114,7 @@ class ExportTarget:
             model.threshold if is_autoencoder else None,
             tuple(preparing),
             (*preparing, *([model.distance.name] if has_distance else [])),
+            tuple(model.class_names) if kind == "classifier" else (),
         )
 
     @property
