@@ -334,10 +334,10 @@ class TestBalancedClasses:
         x, y = digits.samples[:90], np.where(digits.labels[:90] == 3, 1, 0)
         table = {label: 90 / (2 * np.sum(y == label)) for label in (0, 1)}
         model = zoo.classifier(encoder, 2, freeze_encoder=True)
-        model.compile("sgd", model.loss, jit_compile=False)
         weights, losses, biases = model.get_weights(), [], []
         for class_weight in ("balanced", table, None):
             model.set_weights(weights)
+            model.compile("sgd", model.loss, jit_compile=False)  # fine_tune leaves another learning rate
             options = {"class_weight": class_weight, "verbose": 0}
             losses.append(model.fit(x, y, shuffle=False, **options).history["loss"][0])
             zoo.fine_tune(model, x, y, head="regression", epochs=0, **options)
