@@ -116,6 +116,13 @@ class LiteModel:
         """Latent features of samples: (samples, *input_shape) to float32 (samples, *latent_shape)."""
         return self._run("encode", x)
 
+    def features(self, x: Any) -> dict[str, np.ndarray]:
+        """Maps of an encoder by level (`zoo.load_encoder` with `features`): {"block1": (samples, ...), ...}.
+
+        What each signature of any other file gives for the samples, too, as far as it takes samples.
+        """
+        return {name: self._run(name, x) for name in self.signatures if name != "decode"}
+
     def decode(self, latent: Any) -> np.ndarray:
         """Reconstructions from latent features: (samples, *latent_shape) to float32 (samples, *shape)."""
         return self._run("decode", latent)

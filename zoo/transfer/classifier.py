@@ -147,6 +147,7 @@ def classifier(
             "zoo.classifier takes an encoder, a functional keras.Model such as zoo.load_encoder(name)."
             f" Received: {type(encoder).__name__}."
         )
+    checks.one_input_and_output(encoder, "zoo.classifier", ConfigError)
     num_classes = checks.positive_integer("num_classes", num_classes)
     hidden_units = checks.positive_integers("hidden_units", hidden_units)
     if activation not in _ACTIVATIONS:
