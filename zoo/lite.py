@@ -63,15 +63,17 @@ class LiteModel:
 
     A file has the verbs that it was exported with: an Autoencoder all of them (as .onnx without `decode`), an encoder
     `encode`, a decoder `decode`. Calling the model runs its default: `reconstruct` for an Autoencoder, the class
-    probabilities for a classifier, the only one for any other.
+    probabilities (or logits) for a classifier, the only one for any other.
 
     Attributes:
         input_shape: shape of one sample.
         dtype: numpy.dtype of the samples: float32; or uint8 for raw pixels, int16 for raw samples of a signal.
-        output_name: what calling the model returns: "reconstruction", "latent", "probabilities" or "output".
+        output_name: what calling the model returns: "reconstruction", "latent", "probabilities", "logits" or
+            "output".
         latent_shape: shape of one sample's latent features, None for a file without `encode`.
         signatures: names of the file's computations, the default one first.
         threshold: anomaly threshold that was exported with the model, or None.
+        class_names: names of the classes in the order of a classifier's outputs; () if the file has none.
         sampling_rate: samples per second of the signals that the model takes, or None.
         unit: unit of the samples, such as "mV", or "".
         contract: `zoo.engine.inputs.Contract`, what samples must be.
@@ -93,6 +95,7 @@ class LiteModel:
         self.latent_shape = runtime.signatures["encode"].output_shape if "encode" in self.signatures else None
         known = runtime.metadata
         self.threshold = None if known is None else known.threshold
+        self.class_names = () if known is None else known.class_names or ()
         self.sampling_rate = None if known is None else known.sampling_rate
         self.unit = "" if known is None else known.unit or ""
         self._unit_range = False if known is None else known.unit_range
@@ -112,6 +115,13 @@ class LiteModel:
     def encode(self, x: Any) -> np.ndarray:
         """Latent features of samples: (samples, *input_shape) to float32 (samples, *latent_shape)."""
         return self._run("encode", x)
+
+    def features(self, x: Any) -> dict[str, np.ndarray]:
+        """Maps of an encoder by level (`zoo.load_encoder` with `features`): {"block1": (samples, ...), ...}.
+
+        What each signature of any other file gives for the samples, too, as far as it takes samples.
+        """
+        return {name: self._run(name, x) for name in self.signatures if name != "decode"}
 
     def decode(self, latent: Any) -> np.ndarray:
         """Reconstructions from latent features: (samples, *latent_shape) to float32 (samples, *shape)."""

@@ -207,7 +207,7 @@ class TestMetadata:
         in_saved_model = {**expected, "seal": None}
         for name, stated in (("saved_model", in_saved_model), ("tflite", in_tflite), ("onnx", in_onnx)):
             read = dataclasses.asdict(FORMATS[name].open(tmp_path / FORMATS[name].file).metadata)
-            assert read == {**stated, "sampling_rate": None, "unit": None, "scale": None}
+            assert read == {**stated, "sampling_rate": None, "unit": None, "scale": None, "class_names": None}
         assert json.loads((tmp_path / "report.json").read_text())["threshold"] == 0.25
 
     def test_serving_default_reconstructs(self, tmp_path):

@@ -133,3 +133,67 @@ def test_a_pretrained_encoder_of_another_size_is_trained_saved_and_exported(tmp_
         np.testing.assert_allclose(zoo.lite.load(tmp_path / "exported" / file)(x), expected, atol=1e-5)
     with pytest.raises(zoo.ZooError, match=r"expected \(samples, 48, 40, 1\)"):
         classifier.predict(x[:, :32, :32])
+
+
+class TestLevels:
+    def test_each_is_a_convolution_with_its_normalisation_and_activation(self):
+        encoder, x = _encoder(), _images(2, *SIZE)
+        found = adapted(encoder, features=("block2", "block1"))(x)
+        assert list(found) == ["block2", "block1"]
+        for number in (1, 2):
+            maps = keras.Model(encoder.input, encoder.get_layer(f"convolution_{number}_activation").output)(x)
+            np.testing.assert_allclose(found[f"block{number}"], maps, rtol=1e-5)
+        pooled = adapted(encoder, pooling="max", features=["block1"])(x)["block1"]
+        np.testing.assert_allclose(pooled, np.max(found["block1"], axis=(1, 2)), rtol=1e-5)
+
+    def test_a_dense_latent_layer_is_no_hindrance(self):
+        shapes = adapted(_encoder(), (20, 32, 1), features=["block1", "block2"]).output
+        assert {name: x.shape[1:] for name, x in shapes.items()} == {"block1": (10, 16, 4), "block2": (5, 8, 6)}
+
+    @pytest.mark.parametrize(
+        ("names", "error", "message"),
+        [
+            (("block3",), UnknownNameError, "Unknown level of features 'block3'.*Valid: 'block1', 'block2'"),
+            ("block1", ConfigError, "must name levels, each once.*Received: 'block1'"),
+            ((), ConfigError, "must name levels"),
+            (("block1", "block1"), ConfigError, "must name levels"),
+        ],
+    )
+    def test_wrong_names(self, names, error, message):
+        with pytest.raises(error, match=message):
+            adapted(_encoder(), features=names)
+
+    def test_no_convolutions(self):
+        with pytest.raises(ConfigError, match="takes the maps of convolutions, and this encoder has none"):
+            adapted(zoo.feed_forward((4, 4, 1), 2).encoder, features=["block1"])
+
+    def test_they_are_saved_and_exported(self, tmp_path):
+        x = _images(5, *SIZE)
+        encoder = adapted(_encoder(), features=("block2", "block1"))
+        expected = {name: np.asarray(maps) for name, maps in encoder(x).items()}
+        encoder.save(tmp_path / "encoder.keras")
+        loaded = zoo.load_model(tmp_path / "encoder.keras")
+        assert loaded.unit_range is True
+        assert list(loaded(x)) == ["block2", "block1"]
+        report = zoo.export(loaded, tmp_path / "exported", samples=x)
+        assert {file.file: list(file.signatures) for file in report.files.values()} == {
+            file: ["block2", "block1"] for file in ("saved_model", "model.tflite", "model.onnx")
+        }
+        for file in ("model.tflite", "model.onnx"):
+            found = zoo.lite.load(tmp_path / "exported" / file).features(x)
+            assert list(found) == ["block2", "block1"]
+            for name, maps in found.items():
+                np.testing.assert_allclose(maps, expected[name], rtol=1e-5, atol=1e-5)
+        with pytest.raises(ConfigError, match="one input and one output. Received 1 inputs and 2 outputs"):
+            zoo.classifier(loaded, 3)
+        single = adapted(_encoder(), features=["block1"])
+        with pytest.raises(ConfigError, match="zoo.classifier takes"):
+            zoo.classifier(single, 3)
+
+
+def test_a_pretrained_encoder_with_raw_pixels_has_levels():
+    encoder = zoo.load_encoder(
+        "cifar10-jpeg-convolutional-64", input_shape=(48, 40, 3), features=("block3",), raw_input=True
+    )
+    assert encoder.inputs[0].dtype == "uint8"
+    assert encoder.output["block3"].shape == (None, 6, 5, 32)

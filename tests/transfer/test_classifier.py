@@ -1,9 +1,14 @@
+import json
+
 import keras
 import numpy as np
 import pytest
 
 import zoo
-from zoo.core.errors import ConfigError, DataError
+from zoo.core.errors import ConfigError, DataError, UnknownNameError
+from zoo.engine.contract import class_weights
+from zoo.exporting import metadata, runtime
+from zoo.exporting.formats import FORMATS
 
 
 class TestShape:
@@ -242,3 +247,109 @@ class TestLabels:
         np.testing.assert_allclose(found[1], found[0], rtol=1e-4)
         with pytest.raises(DataError, match="takes one-hot labels"):
             zoo.fine_tune(model, x, y)
+
+
+class TestNamesOfClasses:
+    NAMES = ("bolt", "nut", "Unterlegscheibe ø 4")
+
+    def test_they_are_saved_and_exported(self, encoder, digits, tmp_path):
+        chosen = digits.labels < 3
+        x = digits.samples[chosen][:40]
+        model = zoo.classifier(encoder, 3, class_names=list(self.NAMES))
+        assert model.class_names == self.NAMES
+        model.save(tmp_path / "model.keras")
+        assert zoo.load_model(tmp_path / "model.keras").class_names == self.NAMES
+        report = zoo.export(model, tmp_path / "exported", samples=x)
+        assert report.class_names == self.NAMES
+        assert json.loads((tmp_path / "exported" / "report.json").read_text("utf-8"))["class_names"] == [*self.NAMES]
+        for file in ("model.tflite", "model.onnx"):
+            opened = zoo.lite.load(tmp_path / "exported" / file)
+            assert (opened.class_names, opened.output_name) == (self.NAMES, "probabilities")
+        assert FORMATS["saved_model"].open(tmp_path / "exported" / "saved_model").metadata.class_names == self.NAMES
+
+    def test_a_file_of_another_number_of_classes_is_refused(self):
+        names = {"serve": metadata.Names("x", "y")}
+        known = metadata.Metadata("model", "serve", names, None, None, class_names=("a", "b"))
+        found = {"serve": runtime.Details("x", "y", (4,), (3,), np.dtype("float32"))}
+        with pytest.raises(zoo.ZooError, match=r"names 2 classes, but the file's outputs have the shape \(3,\)"):
+            known.check_signatures(found)
+
+    @pytest.mark.parametrize(
+        ("names", "message"),
+        [
+            (["a", "b"], "one name for each of the 3 classes, all different. Received 2 different names"),
+            (["a", "b", "a"], "Received 2 different names"),
+            ("abc", "Received 1 different names"),
+            (["a", "b", "c\n"], r"printable text of at most 200 characters. Received: 'c\\n'"),
+            (["a", "b", 3], "printable text of at most 200 characters. Received: 3"),
+        ],
+    )
+    def test_wrong_ones(self, encoder, names, message):
+        with pytest.raises(ConfigError, match=message):
+            zoo.classifier(encoder, 3, class_names=names)
+
+
+class TestLogits:
+    def test_their_softmax_are_the_probabilities(self, encoder, digits, tmp_path):
+        x, y = digits.samples[:100], digits.labels[:100]
+        models = [zoo.classifier(encoder, 10, activation=activation) for activation in ("softmax", None)]
+        models[1].set_weights(models[0].get_weights())
+        for model in models:
+            model.compile("adam", model.loss, metrics=["accuracy"], jit_compile=False)
+        losses = [model.evaluate(x, y, verbose=0) for model in models]
+        np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
+        logits = models[1](x, training=False)
+        np.testing.assert_allclose(keras.ops.softmax(logits), models[0](x, training=False), atol=1e-6)
+        zoo.fine_tune(models[1], x, y, head="regression", epochs=1, verbose=0)
+        assert models[1].evaluate(x, y, verbose=0)[1] > 0.8
+        models[1].save(tmp_path / "model.keras")
+        loaded = zoo.load_model(tmp_path / "model.keras")
+        assert loaded.gives_logits
+        np.testing.assert_allclose(loaded.evaluate(x, y, verbose=0), models[1].evaluate(x, y, verbose=0), rtol=1e-5)
+        zoo.export(loaded, tmp_path / "exported", "tflite", samples=x)
+        opened = zoo.lite.load(tmp_path / "exported" / "model.tflite")
+        assert opened.output_name == "logits"
+        np.testing.assert_allclose(opened(x), models[1](x, training=False), atol=1e-4)
+
+    def test_other_activations(self, encoder):
+        with pytest.raises(UnknownNameError, match="Unknown activation of a classifier 'sigmoid'.*None gives logits"):
+            zoo.classifier(encoder, 2, activation="sigmoid")
+
+
+class TestBalancedClasses:
+    """Weights as scikit-learn has them: samples / (classes · samples of the class)."""
+
+    def test_they_are_those_of_scikit_learn(self, digits):
+        from sklearn.utils.class_weight import compute_class_weight
+
+        y = digits.labels[:200]
+        y = y[(y != 4) & ((y != 7) | (np.arange(200) < 50))]  # one class without a sample, one rare one
+        classes = np.unique(y)
+        table = dict(zip(classes, compute_class_weight("balanced", classes=classes, y=y), strict=True))
+        np.testing.assert_allclose(class_weights("balanced", y), [table[label] for label in y], rtol=1e-6)
+        one_hot = keras.utils.to_categorical(y, 10)
+        np.testing.assert_array_equal(class_weights("balanced", one_hot), class_weights("balanced", y))
+
+    def test_fit_and_fine_tune_take_them(self, encoder, digits):
+        x, y = digits.samples[:90], np.where(digits.labels[:90] == 3, 1, 0)
+        table = {label: 90 / (2 * np.sum(y == label)) for label in (0, 1)}
+        model = zoo.classifier(encoder, 2, freeze_encoder=True)
+        weights, losses, biases = model.get_weights(), [], []
+        for class_weight in ("balanced", table, None):
+            model.set_weights(weights)
+            model.compile("sgd", model.loss, jit_compile=False)  # fine_tune leaves another learning rate
+            options = {"class_weight": class_weight, "verbose": 0}
+            losses.append(model.fit(x, y, shuffle=False, **options).history["loss"][0])
+            zoo.fine_tune(model, x, y, head="regression", epochs=0, **options)
+            biases.append(model.get_weights()[-1])
+        np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+        np.testing.assert_allclose(biases[0], biases[1], rtol=1e-3)
+        assert abs(losses[0] - losses[2]) > 1e-2
+        assert np.abs(biases[0] - biases[2]).max() > 0.1
+
+    def test_batches_have_no_counts(self, encoder, digits):
+        batches = iter([(digits.samples[:8], digits.labels[:8])])
+        with pytest.raises(DataError, match="'balanced' needs all labels at once, and x yields batches.*dictionary"):
+            zoo.classifier(encoder, 10).fit(batches, class_weight="balanced")
+        with pytest.raises(DataError, match="must be a dictionary of classes from 0 to 9.*or 'balanced'.*'equal'"):
+            zoo.classifier(encoder, 10).fit(digits.samples[:8], digits.labels[:8], class_weight="equal")

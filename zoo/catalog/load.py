@@ -140,6 +140,7 @@ def load_encoder(
     raw_input: bool = False,
     input_shape: Sequence[int] | None = None,
     pooling: str | None = None,
+    features: Sequence[str] | None = None,
     **options: Any,
 ) -> keras.Model:
     """Load the encoder of a pretrained autoencoder, ready for `zoo.classifier`, `fit` or `zoo.export`.
@@ -159,15 +160,19 @@ def load_encoder(
             in three equal ones.
         pooling: "avg" or "max": the features are mean or maximum over all places of the last convolution's maps, a
             dense latent layer is left out; None: the latent features, which a dense layer gives for one size only.
+        features: names of levels, whose maps the encoder then gives as a dictionary, for detection or segmentation:
+            "block1" are those after the first convolution, with its normalisation and activation, and so on. In an
+            exported file each is a signature.
         **options: verify, trust and memory_limit, as for `zoo.load`.
 
     Returns:
-        keras.Model named "encoder": (batch, *shape) to (batch, *latent shape), both in the card.
+        keras.Model named "encoder": (batch, *shape) to (batch, *latent shape), both in the card unless changed; with
+        `features`, to a dictionary of maps (batch, height, width, channels).
 
     Raises:
         as `zoo.load`, and
         ConfigError: an input shape that the weights do not serve; the message says why and what to do.
-        UnknownNameError: an unknown pooling.
+        UnknownNameError: an unknown pooling or level; the valid ones are listed.
 
     Example:
         >>> encoder = zoo.load_encoder("general-denoising-distortion-128")
@@ -177,8 +182,8 @@ def load_encoder(
         (None, 32)
     """
     encoder = load(name_or_directory, **options).encoder
-    if input_shape is not None or pooling is not None:
-        encoder = trunk.adapted(encoder, input_shape, pooling)
+    if (input_shape, pooling, features) != (None, None, None):
+        encoder = trunk.adapted(encoder, input_shape, pooling, features)
     encoder.trainable = trainable
     if not raw_input:
         return encoder

@@ -12,6 +12,8 @@ from zoo.core.errors import ConfigError, unknown_name
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 # A file name: no path, no way out of a folder, nothing that a terminal would act upon.
 Name = Annotated[str, msgspec.Meta(pattern=r"^(?!\.{1,2}$)[^/\\\x00-\x1f\x7f]{1,200}$")]
+LONGEST_CLASS_NAME = 200
+ClassName = Annotated[str, msgspec.Meta(pattern=rf"^[^\x00-\x1f\x7f]{{1,{LONGEST_CLASS_NAME}}}$")]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 PositiveCount = Annotated[int, msgspec.Meta(ge=1)]
 Shape = tuple[PositiveCount, ...]

@@ -221,16 +221,25 @@ def _weights(weights, inner):
     return weights
 
 
+BALANCED = "balanced"
+
+
 def class_weights(class_weight, y):
-    """One float32 weight per sample from a dictionary of weights by class; classes that it does not name weigh 1."""
+    """One float32 weight per sample from a dictionary of weights by class; classes that it does not name weigh 1.
+
+    "balanced": samples / (classes · samples of the class), as scikit-learn has it, so that all classes count alike.
+    """
     classes = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y)).astype("int64")
+    if class_weight == BALANCED:
+        _, positions, counts = np.unique(classes, return_inverse=True, return_counts=True)
+        return (len(y) / (len(counts) * counts)).astype("float32")[positions]
     table = np.ones(max([int(classes.max()), *class_weight]) + 1, "float32")
     table[list(class_weight)] = list(class_weight.values())
     return table[classes]
 
 
 def check_class_weight(class_weight, contract, sample_weight):
-    """Raise `DataError` unless `class_weight` is a dict of class number to a weight that is finite and not negative.
+    """Raise `DataError` unless it is "balanced", or a dict of class number to a weight, finite and not negative.
 
     Args:
         class_weight: what `fit` was given.
@@ -239,6 +248,8 @@ def check_class_weight(class_weight, contract, sample_weight):
     """
     if contract.classes is None or sample_weight is not None:
         raise DataError("class_weight needs a classifier's labels y, and cannot be combined with sample_weight.")
+    if isinstance(class_weight, str) and class_weight == BALANCED:
+        return
     fits = isinstance(class_weight, dict) and all(
         _is_number(key, int, np.integer)
         and 0 <= key < contract.classes
@@ -248,7 +259,8 @@ def check_class_weight(class_weight, contract, sample_weight):
     )
     if not fits:
         raise DataError(
-            f"class_weight must be a dictionary of classes from 0 to {contract.classes - 1} to numbers of at least 0."
+            f"class_weight must be a dictionary of classes from 0 to {contract.classes - 1} to numbers of at least 0,"
+            " or 'balanced'."
             f" Received: {class_weight!r}."
         )
 

@@ -15,7 +15,7 @@ from zoo.core.batches import TRAINING_BATCH_SIZE
 from zoo.core.errors import DataError
 from zoo.data.source import Source
 from zoo.data.stream import Stream
-from zoo.engine.contract import check, check_class_weight, class_weights, naming
+from zoo.engine.contract import BALANCED, check, check_class_weight, class_weights, naming
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -107,7 +107,7 @@ def take(
             dictionary {"image", "label", "sample_weight"}; `x` may be such a dictionary of arrays as well.
         y: targets or labels, unless `x` contains them. For an autoencoder, labels in `x` are left out, as `y` refused.
         sample_weight: numbers (samples,), or one per element of a target: (samples, *shape) without its last axes.
-        class_weight: dictionary of class to weight, for a classifier.
+        class_weight: dictionary of class to weight, for a classifier; "balanced" for labels in memory.
         batch_size: for a dataset of single samples.
         target: without `y`, `x` itself is what an autoencoder is to reconstruct.
         labels: "required" (targets of an autoencoder may always be missing), "dropped" with the weights, or "optional":
@@ -133,6 +133,12 @@ def take(
         if _is_batches(x):
             from zoo.engine.batches import Batches
 
+            if class_weight == BALANCED:
+                raise DataError(
+                    "class_weight='balanced' needs all labels at once, and x yields batches. Pass arrays, zoo.fine_tune"
+                    " (which brings the samples into memory), or a dictionary {class: samples / (classes · samples of"
+                    " the class)}."
+                )
             if y is not None or sample_weight is not None:
                 raise DataError("x yields batches, which contain targets and weights: leave y and sample_weight out.")
             batches = Batches(x, contract, batch_size, class_weight, name, options)

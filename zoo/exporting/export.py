@@ -160,6 +160,7 @@ def export(
             samples=len(samples),
             calibration=quantized.describe(),
             threshold=threshold,
+            class_names=target.class_names or None,
             warnings=worse,
             files=written,
         )

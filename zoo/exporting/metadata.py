@@ -48,6 +48,7 @@ class Metadata:
         seal: see `zoo.exporting.seal`; None where the format has none, and in files of older versions.
         sampling_rate: samples per second of the signals, or None.
         unit: unit of the samples, or None.
+        class_names: of a classifier: names of the classes in the order of its outputs, or None.
         scale: what integers would be multiplied with to become samples in `unit`, where the file takes floats; or None.
     """
 
@@ -60,6 +61,7 @@ class Metadata:
     sampling_rate: Annotated[float, msgspec.Meta(gt=0)] | None = None
     unit: schema.Text | None = None
     scale: float | None = None
+    class_names: tuple[schema.ClassName, ...] | None = None
 
     def to_json(self) -> str:
         """The metadata as JSON text."""
@@ -76,6 +78,11 @@ class Metadata:
         actual = {name: (details.input_name, details.output_name) for name, details in found.items()}
         if stated != actual:
             raise ExportError(f"its metadata names the signatures {stated}, but the file has {actual}")
+        outputs = found[self.default].output_shape
+        if self.class_names is not None and outputs != (len(self.class_names),):
+            raise ExportError(
+                f"its metadata names {len(self.class_names)} classes, but the file's outputs have the shape {outputs}"
+            )
 
 
 def of_target(target, threshold: float | None) -> Metadata:
@@ -90,6 +97,7 @@ def of_target(target, threshold: float | None) -> Metadata:
         sampling_rate=target.signal.get("sampling_rate"),
         unit=target.signal.get("unit") or None,
         scale=target.signal.get("scale") if target.raw is None else None,
+        class_names=target.class_names or None,
     )
 
 

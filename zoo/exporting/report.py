@@ -123,6 +123,7 @@ class ExportReport:
         samples: number of real samples that the files were compared on.
         calibration: {"samples", "source"} that int8 was calibrated on, or None.
         threshold: the anomaly threshold that the files carry, or None.
+        class_names: the names of the classes that the files carry, or None.
         warnings: sentences on what got worse by quantisation, empty if nothing did.
         files: dict of format to `ExportedFile`.
     """
@@ -133,6 +134,7 @@ class ExportReport:
     samples: int
     calibration: dict[str, Any] | None
     threshold: float | None
+    class_names: tuple[str, ...] | None
     warnings: tuple[str, ...]
     files: dict[str, ExportedFile]
 

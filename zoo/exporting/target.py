@@ -1,6 +1,7 @@
 """What is exported: a model, reduced to named signatures that share their weights."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import keras
@@ -43,6 +44,7 @@ class ExportTarget:
         threshold: a detector's own, or None.
         preparing: names of the layers before an autoencoder's encoder, which stay in float32 in an int8 file.
         floating: names of these and of all other layers that do.
+        class_names: of a classifier, or ().
     """
 
     kind: str
@@ -56,6 +58,7 @@ class ExportTarget:
     threshold: float | None = None
     preparing: tuple = ()
     floating: tuple = ()
+    class_names: tuple = ()
 
     @classmethod
     def of(cls, model, raw_input=False):
@@ -89,12 +92,24 @@ class ExportTarget:
         if is_autoencoder:
             computations = verbs(model, encoder, input_name, dtype, prepare)
         else:
+            several = kind == "encoder" and isinstance(model.output, dict)
             name, output_name = _SINGLE.get(kind, ("serve", "output"))
+            if kind == "classifier" and model.gives_logits:
+                output_name = "logits"
 
-            def call(x):
-                return model(prepare(x), training=False)
+            def call(x, level=None):
+                outputs = model(prepare(x), training=False)
+                return outputs if level is None else outputs[level]
 
-            computations = [Signature(name, input_name, output_name, shape, dtype, call, call)]
+            calls = (
+                {level: (level, functools.partial(call, level=level)) for level in model.output}
+                if several
+                else {name: (output_name, call)}
+            )
+            computations = [
+                Signature(name, input_name, output_name, shape, dtype, call, call)
+                for name, (output_name, call) in calls.items()
+            ]
         preparing = [raw, *model.preprocessing] if is_autoencoder and model.preprocessing else []
         preparing = [layer.name for layer in preparing if layer is not None]
         scoring = [layer.name for layer in model.float_layers] if is_autoencoder else []
@@ -110,6 +125,7 @@ class ExportTarget:
             model.threshold if is_autoencoder else None,
             tuple(preparing),
             (*preparing, *scoring),
+            tuple(model.class_names) if kind == "classifier" else (),
         )
 
     @property
@@ -199,7 +215,8 @@ def check(model) -> None:
             "zoo.export takes an Autoencoder, an encoder, a classifier or another functional keras.Model."
             f" Received: {type(model).__name__}."
         )
-    checks.one_input_and_output(model, "zoo.export", ExportError)
+    if not (isinstance(model, Encoder) and isinstance(model.output, dict)):  # features by level
+        checks.one_input_and_output(model, "zoo.export", ExportError)
     if None in model.input_shape[1:]:
         raise ExportError(f"The input needs a fixed shape per sample. Received {model.input_shape[1:]}.")
 

@@ -17,22 +17,29 @@ _BELONG_TO_IT = (layers.BatchNormalization, layers.Activation, layers.ReLU, laye
 _FLATTENING = (layers.Flatten, layers.Reshape)
 
 
-def adapted(encoder: keras.Model, input_shape: Sequence[int] | None = None, pooling: str | None = None) -> keras.Model:
-    """An encoder with the same weights for samples of another shape.
+def adapted(
+    encoder: keras.Model,
+    input_shape: Sequence[int] | None = None,
+    pooling: str | None = None,
+    features: Sequence[str] | None = None,
+) -> keras.Model:
+    """An encoder with the same weights for samples of another shape, or with other features.
 
     Args:
         encoder: functional model, such as ``model.encoder``; it stays as it is.
         input_shape: shape of one sample, with as many axes as before; None: as before.
         pooling: "avg" or "max": the latent features are mean or maximum over all places of the trunk's last maps, so
             that a dense latent layer, which knows one size only, is left out; None: as before.
+        features: names of levels: the maps after the first, second ... convolution, with its normalisation and
+            activation, are "block1", "block2" ...; with `pooling`, mean or maximum of each.
 
     Returns:
-        Encoder with weights of its own.
+        Encoder with weights of its own; with `features`, its output is a dictionary by these names.
 
     Raises:
         ConfigError: a shape of another kind or too small for the trunk, a dense latent layer that cannot take it,
             an encoder without convolutions, or channels that the weights say nothing about.
-        UnknownNameError: an unknown pooling.
+        UnknownNameError: an unknown pooling or level.
 
     Example:
         >>> adapted(zoo.load("cifar10-jpeg-convolutional-64").encoder, (96, 96, 3), pooling="avg").output_shape
@@ -46,29 +53,60 @@ def adapted(encoder: keras.Model, input_shape: Sequence[int] | None = None, pool
         raise unknown_name("pooling", pooling, _POOLINGS)
     graph = _flat(encoder)
     flattening = next((node for node in _nodes(graph) if isinstance(node.operation, _FLATTENING)), None)
-    if pooling is not None:
-        maps = graph.output if flattening is None else flattening.input_tensors[0]
+    maps = graph.output if flattening is None else flattening.input_tensors[0]
+    if features is not None:
+        graph = keras.Model(graph.input, _chosen(levels(graph), features))
+    elif pooling is not None:
         graph = keras.Model(graph.input, maps)
         if not any(map(_is_convolution, _nodes(graph))):
             raise ConfigError(
                 "pooling= takes the features of convolutions, and this encoder has none before its dense layers."
             )
-        flattening = None
     elif flattening is not None and new[:-1] != old[:-1]:
-        graph_of_maps = keras.Model(graph.input, flattening.input_tensors[0])
-        if _at(graph_of_maps, new)[0].output.shape != graph_of_maps.output.shape:
-            raise ConfigError(_fixed_size(graph_of_maps, old, new))
+        trunk = keras.Model(graph.input, maps)
+        if _at(trunk, new)[0].outputs[0].shape != maps.shape:
+            raise ConfigError(_fixed_size(trunk, old, new))
     made, variables = _at(graph, new)
-    features = made.output
-    if pooling is not None and len(features.shape) > 2:
-        layer = getattr(layers, f"{_POOLINGS[pooling]}{len(features.shape) - 2}D")
-        features = layer(data_format="channels_last", name="global_pooling")(features)
     _copy_weights(graph, made, old, new)
     keras_internals.initialize(variables)  # what is no weight, such as states of random numbers
-    part = Encoder(made.input, features, name=encoder.name)
+    if features is not None:
+        outputs = {name: _pooled(x, pooling, f"{name}_pooling") for name, x in zip(features, made.outputs, strict=True)}
+    else:
+        outputs = _pooled(made.outputs[0], pooling, "global_pooling")
+    part = Encoder(made.inputs[0], outputs, name=encoder.name)
     for fact in Encoder._FACTS:
         setattr(part, fact, getattr(encoder, fact, None))
     return part
+
+
+def levels(graph: keras.Model) -> dict[str, keras.KerasTensor]:
+    """The maps after each convolution of a functional model without models in it, by the names of the levels."""
+    nodes, found = _nodes(graph), {}
+    for node in filter(_is_convolution, nodes):
+        maps = node.output_tensors[0]
+        while after := [n for n in nodes if n.input_tensors[0] is maps and isinstance(n.operation, _BELONG_TO_IT)]:
+            maps = after[0].output_tensors[0]
+        found[f"block{len(found) + 1}"] = maps
+    return found
+
+
+def _chosen(found, names):
+    """The maps of these levels, in a list."""
+    if isinstance(names, str) or not names or len(set(names)) < len(names):
+        raise ConfigError(f"features must name levels, each once, such as ('block1',). Received: {names!r}.")
+    if not found:
+        raise ConfigError("features= takes the maps of convolutions, and this encoder has none.")
+    for name in names:
+        if name not in found:
+            raise unknown_name("level of features", name, found)
+    return [found[name] for name in names]
+
+
+def _pooled(x, pooling, name):
+    if pooling is None or len(x.shape) == 2:
+        return x
+    layer = getattr(layers, f"{_POOLINGS[pooling]}{len(x.shape) - 2}D")
+    return layer(data_format="channels_last", name=name)(x)
 
 
 def _fixed_size(graph, old, new):

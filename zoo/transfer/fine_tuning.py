@@ -36,7 +36,7 @@ def fine_tune(
     augmentation: Any = None,
     copies: int = 10,
     sample_weight: Any = None,
-    class_weight: dict[int, float] | None = None,
+    class_weight: dict[int, float] | str | None = None,
     validation_data: Any = None,
     validation_split: float = 0.0,
     validation_batch_size: int | None = None,
@@ -79,7 +79,8 @@ def fine_tune(
         copies: distorted copies of each sample.
         sample_weight: numbers (samples,). Distorted copies have the weight of their sample. To a computed head, a
             sample of weight 2 counts as two.
-        class_weight: dictionary of class to weight, instead of `sample_weight`.
+        class_weight: dictionary of class to weight, instead of `sample_weight`; "balanced": of the labels in `y`,
+            samples / (classes · samples of the class), by which rare classes count as much as frequent ones.
         validation_data: as for ``classifier.fit``.
         validation_split: share of the samples, the last ones, that is held out: neither learnt nor distorted.
         validation_batch_size, validation_steps, validation_freq, callbacks, shuffle, steps_per_epoch, verbose: as for
