@@ -6,6 +6,7 @@ classifier learns from k labelled clips of each digit, either of the five speake
 judged on the held-out speaker's test clips. Reads fsdd_8khz_1s.npz in ZOO_DATA_DIR.
 """
 
+import functools
 import os
 import pathlib
 import tomllib
@@ -15,8 +16,6 @@ import numpy as np
 import tensorflow as tf
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 import zoo
 from zoo.core.batches import forward
@@ -26,7 +25,7 @@ from zoo.transfer.few_labels import choose
 ROOT = pathlib.Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "spoken-digits.md"
 MODEL = "fsdd-denoising-gaussian-dense-40"
-LABELS, SEEDS, COMPONENTS = (1, 2, 5, 10), 2, 40
+LABELS, SEEDS, COMPONENTS = (1, 2, 5, 10), 5, 40
 CHOSEN_WITH, REPORTED = (0, 1, 2), (3, 4, 5)  # speakers held out
 RATES, FINE_TUNING_RATE, STEPS, BATCH = (1e-3, 4e-3), 1e-4, 200, 20
 PROTOCOLS = ("the five other speakers", "the held-out speaker")
@@ -43,7 +42,7 @@ METHODS = (
 
 
 class Network:
-    """A classifier that is trained again and again by the same compiled step."""
+    """A classifier that is trained again and again by the same compiled loop."""
 
     def __init__(self, config):
         self.config = config
@@ -51,17 +50,21 @@ class Network:
         self.optimizer = keras.optimizers.Adam()
         self.optimizer.build(self.model.trainable_variables)
         self.start = [np.asarray(variable) for variable in self.optimizer.variables]
-        self.step = tf.function(self._step)
+        self.loop = tf.function(self._loop, reduce_retracing=True)
 
-    def _step(self, x, y):
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, self.model(x, training=True)))
+    def _loop(self, x, y, order):
         variables = self.model.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        for chosen in order:
+            with tf.GradientTape() as tape:
+                predicted = self.model(tf.gather(x, chosen), training=True)
+                loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(tf.gather(y, chosen), predicted))
+            self.optimizer.apply(tape.gradient(loss, variables), variables)
 
+    @functools.cache  # noqa: B019  # of a few networks, which last as long as the script
     def fresh(self, seed):
+        """Weights of a new classifier."""
         keras.utils.set_random_seed(seed)
-        self.model.set_weights(zoo.classifier(zoo.from_config(self.config).encoder, num_classes=10).get_weights())
+        return zoo.classifier(zoo.from_config(self.config).encoder, num_classes=10).get_weights()
 
     def train(self, x, y, rate, seed):
         for variable, value in zip(self.optimizer.variables, self.start, strict=True):
@@ -69,8 +72,8 @@ class Network:
         self.optimizer.learning_rate = rate
         random = np.random.default_rng(seed)
         order = np.concatenate([random.permutation(len(x)) for _ in range(1 + STEPS * BATCH // len(x))])
-        for chosen in order[: STEPS * BATCH].reshape(STEPS, BATCH):
-            self.step(x[chosen], y[chosen])
+        order = order[: STEPS * BATCH].reshape(STEPS, BATCH)
+        self.loop(*map(tf.convert_to_tensor, (x, y, order)))
 
     def predict(self, x):
         return forward(lambda batch: self.model(batch, training=False), x).argmax(axis=1)
@@ -87,9 +90,9 @@ def main():
     }
     known = {}
     networks = {space: Network(backbone(recipe, train.shape[1:])) for space, (train, _) in data.items()}
-    for speaker in (*CHOSEN_WITH, *REPORTED):
+    for speaker in (*REPORTED, *CHOSEN_WITH):
         measure(known, recipe["training"], data, networks, stored, speaker)
-        print(f"speaker {speaker}: done", flush=True)
+        print(f"speaker {speaker} of 6", flush=True)
     PAGE.write_text(page(known), encoding="utf-8")
     print(page(known))
 
@@ -139,20 +142,16 @@ def measure(known, training, data, networks, stored, speaker):
             for space, (x, clips) in data.items():
                 x, clips = x[chosen], clips[judged]
                 for rate in RATES:
-                    networks[space].fresh(seed)
+                    networks[space].model.set_weights(networks[space].fresh(seed))
                     networks[space].train(x, y, rate, seed)
                     note(SCRATCH, space, networks[space].predict(clips), rate)
-                for method, features in (
-                    (RAW, flat),
-                    (PRINCIPAL, lambda x, pca=components[space]: pca.transform(flat(x))),
-                ):
-                    regression = LogisticRegression(max_iter=1000)
-                    model = regression if method == RAW else make_pipeline(StandardScaler(), regression)
-                    note(method, space, model.fit(features(x), y).predict(features(clips)))
+                pca = components[space]
+                for method, features in ((RAW, flat), (PRINCIPAL, lambda x, pca=pca: pca.transform(flat(x)))):
+                    regression = LogisticRegression(max_iter=1000).fit(features(x), y)
+                    note(method, space, regression.predict(features(clips)))
             x, clips = aligned[chosen], data["aligned"][1][judged]
             model = network.model
-            network.fresh(seed)
-            model.set_weights([*encoder.get_weights(), *model.get_weights()[len(encoder.weights) :]])
+            model.set_weights([*encoder.get_weights(), *network.fresh(seed)[len(encoder.weights) :]])
             zoo.fine_tune(model, x, y, head="regression", epochs=0, verbose=0)
             note(FROZEN, "aligned", network.predict(clips))
             network.train(x, y, FINE_TUNING_RATE, seed)
@@ -205,22 +204,22 @@ def page(known):
 def verdict(known):
     """What the numbers say, in points over speakers 3 to 5."""
 
-    def gains(space):
+    def gains(method, space):
         points = [
-            100
-            * (
-                max(accuracy(known, protocol, k, method, "aligned", REPORTED) for method in (FROZEN, TUNED))
-                - accuracy(known, protocol, k, SCRATCH, space, REPORTED)
-            )
+            100 * (max(ours(protocol, k)) - accuracy(known, protocol, k, method, space, REPORTED))
             for protocol in PROTOCOLS
             for k in LABELS
         ]
         return f"{min(points):+.1f} to {max(points):+.1f} points"
 
+    def ours(protocol, k):
+        return [accuracy(known, protocol, k, method, "aligned", REPORTED) for method in (FROZEN, TUNED)]
+
     return (
-        f"The better of frozen and fine-tuned is {gains('aligned')} against the same network from scratch behind the"
-        f" same preprocessing, and {gains('as it comes')} against the same kind of network from scratch on the"
-        " spectrogram as it comes. What helps is the alignment, which is computed and not learnt."
+        f"The better of frozen and fine-tuned is {gains(SCRATCH, 'aligned')} against the same network from scratch"
+        f" behind the same preprocessing, {gains(RAW, 'aligned')} against logistic regression on the same aligned"
+        f" log-mel, and {gains(SCRATCH, 'as it comes')} against the same kind of network from scratch on the"
+        " spectrogram as it comes. So the alignment, which is computed and not learnt, does most of the work."
     )
 
 
