@@ -200,6 +200,49 @@ def _librosa_names(layer):
     }
 
 
+class TestAlignTime:
+    def test_place_and_duration_are_taken_out(self):
+        """A smooth sound, and the same later and twice as slow."""
+
+        def sound(middle, width):
+            times = np.arange(80)[:, None]
+            u = (times - middle) / width
+            return (np.exp(-(u**2)) * (1 + np.tanh(u * [[1.0, -2.0, 0.0]])))[None, ..., None].astype("float32")
+
+        layer = P.AlignTime(9, span=2.0)
+        first, second = _apply(layer, sound(20, 6)), _apply(layer, sound(45, 12))
+        np.testing.assert_allclose(second, first, atol=0.02)
+        assert np.abs(sound(45, 12) - sound(20, 6)).max() > 0.9
+        assert first[0, 4, 2, 0] == pytest.approx(1, abs=0.02)  # its middle
+
+    def test_equals_interpolation(self):
+        x = np.random.default_rng(0).uniform(0, 1, (2, 12, 3, 2)).astype("float32")
+        weights = np.maximum(x.mean(axis=(2, 3)) - 0.4, 0)
+        for sample, weight, aligned in zip(x, weights, _apply(P.AlignTime(5, threshold=0.4, span=1.2), x), strict=True):
+            middle = np.average(np.arange(12), weights=weight)
+            deviation = np.sqrt(np.average((np.arange(12) - middle) ** 2, weights=weight) + 0.25)
+            places = middle + deviation * np.linspace(-1.2, 1.2, 5)
+            padded = np.concatenate([np.zeros((1, 6)), sample.reshape(12, 6), np.zeros((1, 6))])
+            expected = np.stack([np.interp(places, np.arange(-1, 13), column) for column in padded.T], axis=1)
+            np.testing.assert_allclose(aligned.reshape(5, 6), expected, atol=1e-4)
+
+    def test_silence_stays_silent(self):
+        np.testing.assert_array_equal(_apply(P.AlignTime(4), np.zeros((1, 9, 2, 1), "float32")), np.zeros((1, 4, 2, 1)))
+
+    @pytest.mark.parametrize(
+        ("make", "message"),
+        [
+            (lambda: P.AlignTime(1), "frames must be a whole number of at least 2"),
+            (lambda: P.AlignTime(4, span=0.0), "span must be a number in (0, inf)"),
+            (lambda: P.AlignTime(4)(np.zeros((1, 9, 2))), "(frames, bands, channels), all known. Received: (9, 2)"),
+        ],
+    )
+    def test_what_cannot_be(self, make, message):
+        with pytest.raises(ConfigError) as raised:
+            make()
+        assert message in str(raised.value)
+
+
 class TestSpectrogram:
     @pytest.mark.parametrize("power", [1, 2])
     @pytest.mark.parametrize("case", FRAMES)
@@ -348,6 +391,7 @@ LAYERS = {
     "PerWindowStandardize": (P.PerWindowStandardize(), (64, 2)),
     "Spectrogram": (P.Spectrogram(32, 12, power=1), (64, 2)),
     "LogMel": (P.LogMel(RATE, 64, 24, mel_bins=8, center=True, reference=0.5), (400,)),
+    "AlignTime": (P.AlignTime(6, threshold=0.5), (20, 4, 2)),
     "Flip": (Flip(), (64, 2)),
 }
 
@@ -433,8 +477,8 @@ for i, y in enumerate(model(values["x"])):
 
 # What TFLite Micro has as well.
 MICRO = {
-    "ADD", "CAST", "CONCATENATION", "FULLY_CONNECTED", "LOG", "MAXIMUM", "MEAN", "MUL", "PAD", "RESHAPE", "RSQRT",
-    "SQRT", "SQUARED_DIFFERENCE", "STRIDED_SLICE", "SUB", "TRANSPOSE",
+    "ADD", "CAST", "CONCATENATION", "FULLY_CONNECTED", "LOG", "MAXIMUM", "MEAN", "MUL", "PAD", "RELU", "RESHAPE",
+    "RSQRT", "SQRT", "SQUARE", "SQUARED_DIFFERENCE", "STRIDED_SLICE", "SUB", "SUM", "TRANSPOSE",
 }  # fmt: skip
 EXPORTED = {
     **{name: LAYERS[name] for name in LAYERS if name != "Flip"},

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from zoo.core.errors import ConfigError
+from zoo.layers.preprocessing.alignment import AlignTime
 from zoo.layers.preprocessing.base import Preprocessing
 from zoo.layers.preprocessing.scaling import PerWindowStandardize, Rescale, Standardize
 from zoo.layers.preprocessing.spectra import LogMel, Spectrogram
 
 __all__ = [
+    "AlignTime",
     "LogMel",
     "PerWindowStandardize",
     "Preprocessing",
