@@ -10,13 +10,14 @@ import numpy as np
 
 from zoo.core.errors import ConfigError
 from zoo.layers.preprocessing.base import Preprocessing
-from zoo.layers.preprocessing.scaling import PerWindowStandardize, Rescale, Standardize
+from zoo.layers.preprocessing.scaling import PerWindowStandardize, Relative, Rescale, Standardize
 from zoo.layers.preprocessing.spectra import LogMel, Spectrogram
 
 __all__ = [
     "LogMel",
     "PerWindowStandardize",
     "Preprocessing",
+    "Relative",
     "Rescale",
     "Spectrogram",
     "Standardize",
