@@ -49,7 +49,7 @@ _SERIALIZABLE = {
     "TiedDense": "zoo.layers.tied",
     "registry": "zoo.families",  # no class, but has the `from_config` that an Autoencoder of a family needs
 }
-_PREPROCESSING = ("AlignTime", "LogMel", "PerWindowStandardize", "Rescale", "Spectrogram", "Standardize")
+_PREPROCESSING = ("AlignTime", "LogMel", "PerWindowStandardize", "Relative", "Rescale", "Spectrogram", "Standardize")
 
 __all__ = sorted(_PUBLIC)
 keras_registry.register("zoo", _SERIALIZABLE)

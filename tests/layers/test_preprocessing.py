@@ -385,10 +385,45 @@ class Flip(Preprocessing):
         return self.offset - x
 
 
+class TestRelative:
+    def test_values(self, signals):
+        """Of two channels, in either order; a third stays as it is."""
+        x = np.concatenate([signals, signals[:, ::-1, :1]], axis=2)
+        a, b = (x[..., i] - x[..., i].mean(axis=1, keepdims=True, dtype="float64") for i in (1, 2))
+        scale = np.sqrt(np.square(b).mean(axis=1, keepdims=True) + 0.25)
+        y = _apply(P.Relative(1, 2, epsilon=0.25), x)
+        np.testing.assert_allclose(y[..., 1], (a - b) / scale, atol=1e-5)
+        np.testing.assert_allclose(y[..., 2], b / scale, atol=1e-5)
+        np.testing.assert_array_equal(y[..., 0], x[..., 0])
+
+    def test_level_and_gain_do_not_matter(self, signals):
+        layer = P.Relative(epsilon=1e-9)
+        np.testing.assert_allclose(_apply(layer, 5 * signals + 2), _apply(layer, signals), atol=2e-3)
+
+    def test_flat_reference(self):
+        np.testing.assert_array_equal(_apply(P.Relative(), np.full((1, 8, 2), 7.0)), np.zeros((1, 8, 2)))
+
+    @pytest.mark.parametrize(
+        ("make", "message"),
+        [
+            (lambda: P.Relative(1, 1), "must be two channels. Received: 1 for both"),
+            (lambda: P.Relative(-1), "signal must be a whole number of at least 0. Received: signal=-1"),
+            (lambda: P.Relative(epsilon=0), "epsilon"),
+            (lambda: P.Relative()(np.ones((1, 8))), r"the channels 0 and 1. Received samples of shape (8,)"),
+            (lambda: P.Relative(0, 2)(np.ones((1, 8, 2))), r"the channels 0 and 2. Received samples of shape (8, 2)"),
+        ],
+    )
+    def test_what_cannot_be(self, make, message):
+        with pytest.raises(ConfigError) as error:
+            make()
+        assert message in str(error.value)
+
+
 LAYERS = {
     "Rescale": (P.Rescale(2.0, 1.0), (64, 2)),
     "Standardize": (P.Standardize([1.0, 2.0], [0.5, 0.3]), (64, 2)),
     "PerWindowStandardize": (P.PerWindowStandardize(), (64, 2)),
+    "Relative": (P.Relative(2, 0, 0.1), (64, 3)),
     "Spectrogram": (P.Spectrogram(32, 12, power=1), (64, 2)),
     "LogMel": (P.LogMel(RATE, 64, 24, mel_bins=8, center=True, reference=0.5), (400,)),
     "AlignTime": (P.AlignTime(6, threshold=0.5), (20, 4, 2)),

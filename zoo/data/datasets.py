@@ -1,13 +1,16 @@
 """Datasets of signals, sound and tables that are loaded by name: one table of facts for every way to get them."""
 
 import dataclasses
+import functools
 import os
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 
 from zoo.core import arrays_file, reading
 from zoo.core.errors import DataError
+from zoo.data import beats
 from zoo.data.source import Source
 
 _TRAINING_SHARE = 0.7  # of the normal samples, where a dataset has no official split
@@ -33,6 +36,8 @@ class Dataset:
         has_split: whether train and test are given; else a seeded share of the normal samples is for training.
         groups: the arrays of the NumPy file that say who or what each sample is of are GROUPS_train and GROUPS_test; an
             array GROUPSs holds their names, if they have some. "" if there are none.
+        channels: as of a `Source`.
+        make: what makes the samples of those in the file and of the record that each is of; None takes them as stored.
     """
 
     title: str
@@ -52,12 +57,14 @@ class Dataset:
     first_label: int = 0
     has_split: bool = True
     groups: str = ""
+    channels: tuple[str, ...] = ()
+    make: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
     def source(
         self, samples: np.ndarray, labels: np.ndarray | None, name: str, split: str, groups: np.ndarray | None = None
     ) -> Source:
         """A `Source` of samples as they are stored and labels that count from 0."""
-        keys = ("sampling_rate", "unit", "scale", "class_names", "normal_class")
+        keys = ("sampling_rate", "unit", "scale", "channels", "class_names", "normal_class")
         about = {key: getattr(self, key) for key in keys}
         return Source(samples, labels, name=name, split=split, version=self.version, groups=groups, **about)
 
@@ -109,6 +116,24 @@ def _table(number, name, features, size, sha256, **about):
     )
 
 
+_BEATS = Dataset(
+    title="MIT-BIH arrhythmia beats",
+    description="Heart beats of 44 patients, lead MLII at 180 Hz, from 48 samples before to 80 after the R peak, as"
+    " counts of the converter. Split by patient as by de Chazal (2004): DS1 for training, DS2 for the test; classes"
+    " of AAMI EC57.",
+    address="https://physionet.org/content/mitdb/1.0.0/",
+    licence="ODC-By-1.0",
+    citation=_MITBIH,
+    file="mitbih_beats_180hz.npz",
+    shape=(128,),
+    dtype="int16",
+    sampling_rate=180.0,
+    unit="mV",
+    scale=1 / 200,
+    class_names=("N", "S", "V", "F", "Q"),
+    groups="record",
+)
+
 DATASETS = {
     "ecg5000": Dataset(
         title="ECG5000 (UCR archive)",
@@ -123,22 +148,16 @@ DATASETS = {
         class_names=("normal", "R-on-T PVC", "PVC", "supraventricular or ectopic", "unclassified"),
         first_label=1,
     ),
-    "mitbih_beats": Dataset(
-        title="MIT-BIH arrhythmia beats",
-        description="Heart beats of 44 patients, lead MLII at 180 Hz, from 48 samples before to 80 after the R peak, as"
-        " counts of the converter. Split by patient as by de Chazal (2004): DS1 for training, DS2 for the test; classes"
-        " of AAMI EC57.",
-        address="https://physionet.org/content/mitdb/1.0.0/",
-        licence="ODC-By-1.0",
-        citation=_MITBIH,
-        file="mitbih_beats_180hz.npz",
-        shape=(128,),
-        dtype="int16",
-        sampling_rate=180.0,
-        unit="mV",
-        scale=1 / 200,
-        class_names=("N", "S", "V", "F", "Q"),
-        groups="record",
+    "mitbih_beats": _BEATS,
+    "mitbih_beats_in_context": dataclasses.replace(
+        _BEATS,
+        title="MIT-BIH arrhythmia beats in context",
+        description="Each of the mitbih_beats with, as second channel, its patient's usual beat, the median of the 60"
+        " beats before it, and, as third, a mark of 1 mV where its window overlaps that of the beat before. The first"
+        " 60 beats of a patient serve one another. Needs record_train and record_test in the file.",
+        shape=(128, 3),
+        channels=beats.CHANNELS,
+        make=functools.partial(beats.in_context, mark=200),
     ),
     "fsdd": Dataset(
         title="Free Spoken Digit Dataset",
@@ -192,7 +211,8 @@ DATASETS = {
         38, "thyroid", 6, 39882, "8de161b3f235b7647bb0b39a836d983ff61d67bf234edac461da2d71e889cb87"
     ),
 }
-_BY_FILE = {pathlib.PurePath(dataset.file).stem: name for name, dataset in DATASETS.items()}
+# Of several of one file, the one as it is stored.
+_BY_FILE = {pathlib.PurePath(dataset.file).stem: name for name, dataset in DATASETS.items() if not dataset.make}
 
 
 def name_of(text):
@@ -235,7 +255,7 @@ def _of_file(dataset, path, split):
         try:
             if dataset.has_split:
                 parts = ("train", "test") if split == "all" else (split,)
-                samples = np.concatenate([content[f"x_{part}"] for part in parts])
+                samples = np.concatenate([_made(dataset, content, part) for part in parts])
                 labels = np.concatenate([content[f"y_{part}"] for part in parts])
                 groups = _groups(content, dataset.groups, parts)
             else:
@@ -245,7 +265,7 @@ def _of_file(dataset, path, split):
         except (KeyError, ValueError, IndexError) as error:
             raise DataError(
                 f"{str(path)!r} is not the file of {dataset.title}: expected arrays "
-                f"{'x_train, y_train, x_test, y_test' if dataset.has_split else 'X, y'}. Received {list(content)[:20]}."
+                f"{_expected(dataset) if dataset.has_split else 'X, y'}. Received {list(content)[:20]}."
             ) from error
     if samples.shape[1:] != dataset.shape or labels.ndim != 1:
         raise DataError(
@@ -262,3 +282,13 @@ def _groups(content, key, parts):
         return None
     numbers = np.concatenate([content[f"{key}_{part}"] for part in parts])
     return content[f"{key}s"][numbers] if f"{key}s" in content else numbers.astype("int64")
+
+
+def _made(dataset, content, part):
+    samples = content[f"x_{part}"]
+    return samples if dataset.make is None else dataset.make(samples, content[f"record_{part}"])
+
+
+def _expected(dataset):
+    parts = ("x_{0}", "y_{0}") if dataset.make is None else ("x_{0}", "y_{0}", "record_{0}")
+    return ", ".join(array.format(split) for split in ("train", "test") for array in parts)

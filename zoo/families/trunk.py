@@ -81,7 +81,8 @@ def adapted(
 
 def levels(graph: keras.Model) -> dict[str, keras.KerasTensor]:
     """The maps after each convolution of a functional model without models in it, by the names of the levels."""
-    nodes, found = _nodes(graph), {}
+    nodes = _nodes(graph)
+    found: dict[str, keras.KerasTensor] = {}
     for node in filter(_is_convolution, nodes):
         maps = node.output_tensors[0]
         while after := [n for n in nodes if n.input_tensors[0] is maps and isinstance(n.operation, _BELONG_TO_IT)]:

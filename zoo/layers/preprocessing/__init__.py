@@ -11,7 +11,7 @@ import numpy as np
 from zoo.core.errors import ConfigError
 from zoo.layers.preprocessing.alignment import AlignTime
 from zoo.layers.preprocessing.base import Preprocessing
-from zoo.layers.preprocessing.scaling import PerWindowStandardize, Rescale, Standardize
+from zoo.layers.preprocessing.scaling import PerWindowStandardize, Relative, Rescale, Standardize
 from zoo.layers.preprocessing.spectra import LogMel, Spectrogram
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "LogMel",
     "PerWindowStandardize",
     "Preprocessing",
+    "Relative",
     "Rescale",
     "Spectrogram",
     "Standardize",

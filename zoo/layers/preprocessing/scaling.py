@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from keras import KerasTensor, ops
 
-from zoo.core.checks import in_range
+from zoo.core.checks import in_range, positive_integer
 from zoo.core.errors import ConfigError, DataError
 from zoo.layers.configurable import plain
 from zoo.layers.preprocessing.base import Preprocessing
@@ -160,6 +160,54 @@ class PerWindowStandardize(Preprocessing):
         if not self.deviation:
             return x
         return x * ops.rsqrt(ops.mean(ops.square(x), axis=axes, keepdims=True) + self.epsilon)
+
+
+class Relative(Preprocessing):
+    """(x - r) / σ, a channel x of each sample by its difference from another channel r, a reference.
+
+    Both lose their mean over the length; σ is the root mean square of the reference without its mean. The reference
+    channel becomes r / σ; other channels stay as they are. So a heart beat is seen by how it differs from the patient's
+    usual beat, and a machine's cycle from its last cycles.
+
+    Args:
+        signal, reference: numbers of the two channels, from 0.
+        epsilon: what is added to σ², in the square of the samples' unit, greater than 0: choose the variance of the
+            sensor's noise.
+
+    Raises:
+        ConfigError: when an object is made, numbers that cannot be these; when it is called, samples that are not of
+            shape (length, channels) with both channels.
+
+    Example:
+        >>> beat_and_usual = np.array([[[1.0, 1.0], [5.0, 3.0]]])
+        >>> zoo.preprocessing.Relative()(beat_and_usual).numpy().round(3)[0].tolist()
+        [[-1.0, -1.0], [1.0, 1.0]]
+    """
+
+    def __init__(self, signal: int = 0, reference: int = 1, epsilon: float = 1e-6):
+        for name, value in (("signal", signal), ("reference", reference)):
+            positive_integer(name, value, least=0)
+        if signal == reference:
+            raise ConfigError(f"signal and reference must be two channels. Received: {signal} for both.")
+        in_range("epsilon", epsilon, float(np.finfo("float32").tiny), float(np.finfo("float32").max))
+        super().__init__(signal=signal, reference=reference, epsilon=epsilon)
+
+    def check(self, input_shape: Sequence[int]) -> None:
+        if len(input_shape) != 2 or input_shape[1] <= max(self.signal, self.reference):
+            raise ConfigError(
+                f"Relative needs samples (length, channels) with the channels {self.signal} and {self.reference}."
+                f" Received samples of shape {tuple(input_shape)}."
+            )
+
+    def call(self, x: KerasTensor) -> KerasTensor:
+        channels = [ops.cast(x[:, :, i : i + 1], "float32") for i in range(x.shape[2])]
+        signal, reference = (
+            channels[i] - ops.mean(channels[i], axis=1, keepdims=True) for i in (self.signal, self.reference)
+        )
+        factor = ops.rsqrt(ops.mean(ops.square(reference), axis=1, keepdims=True) + self.epsilon)
+        channels[self.signal] = (signal - reference) * factor
+        channels[self.reference] = reference * factor
+        return ops.concatenate(channels, axis=2)
 
 
 def _numbers(name: str, values: Any, low: float) -> list[float] | None:
