@@ -222,7 +222,9 @@ class TestFilesInDataDirectory:
         (tmp_path / "adbench").mkdir()
         return tmp_path
 
-    @pytest.mark.parametrize("name", [name for name, dataset in DATASETS.items() if dataset.has_split and not dataset.make])
+    @pytest.mark.parametrize(
+        "name", [name for name, dataset in DATASETS.items() if dataset.has_split and not dataset.make]
+    )
     def test_official_splits(self, directory, name):
         facts = DATASETS[name]
         labels = {split: np.array([0, 1, 1][:count]) for split, count in (("train", 2), ("test", 3))}
