@@ -90,7 +90,7 @@ def main():
         (f"{IN_CONTEXT}, without labels", in_context),
         ("PCA-24 of the same beats in context, whitened on DS1, without labels", of_pca),
     ):
-        values = measured(lambda _: lambda score: score, score, abnormal, records)
+        values = measured(lambda _: lambda own: own, score, abnormal, records)
         rows.append([title, *(f"{value:.3f}" for value in values)])
     table = markdown_table(["detector", "AUROC of all patients", "mean of the patients"], rows)
     PAGE.write_text(
