@@ -10,7 +10,7 @@ import numpy as np
 
 from zoo.core import arrays_file, reading
 from zoo.core.errors import DataError
-from zoo.data import beats
+from zoo.data.beats import CHANNELS, in_context
 from zoo.data.source import Source
 
 _TRAINING_SHARE = 0.7  # of the normal samples, where a dataset has no official split
@@ -156,8 +156,8 @@ DATASETS = {
         " beats before it, and, as third, a mark of 1 mV where its window overlaps that of the beat before. The first"
         " 60 beats of a patient serve one another. Needs record_train and record_test in the file.",
         shape=(128, 3),
-        channels=beats.CHANNELS,
-        make=functools.partial(beats.in_context, mark=200),
+        channels=CHANNELS,
+        make=functools.partial(in_context, mark=200),
     ),
     "fsdd": Dataset(
         title="Free Spoken Digit Dataset",
