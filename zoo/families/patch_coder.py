@@ -159,13 +159,12 @@ class PatchCoder(Autoencoder):
         held_out = None
         if validation_data is not None:
             held_out = self._whitened(self._images(validation_data), _PATCHES // 10, seed)
-        history = model.fit(
-            patches, batch_size=batch_size, epochs=epochs, validation_data=held_out, **keras_arguments
-        )
+        history = model.fit(patches, batch_size=batch_size, epochs=epochs, validation_data=held_out, **keras_arguments)
         kernel = np.asarray(model.encoder.get_layer("features").kernel)
         lengths = np.maximum(np.linalg.norm(kernel, axis=0), keras.config.epsilon())
         self.features.set_weights([kernel / lengths, np.full(len(lengths), -self.soft_threshold)])
         self._fit_decoder(images, seed)
+        self.optimizer.build(self.trainable_variables)  # which a .keras file holds
         return history
 
     def _images(self, x):

@@ -153,7 +153,7 @@ class GridStatistics(Preprocessing):
     def check(self, input_shape: Sequence[int]) -> None:
         if min(input_shape[:2]) < self.grid:
             raise ConfigError(
-                f"The maps are too small for a grid of {self.grid}×{self.grid} cells: they are {tuple(input_shape[:2])}."
+                f"The maps are too small for a grid of {self.grid}×{self.grid} cells: {tuple(input_shape[:2])}."
             )
 
     def call(self, x: KerasTensor) -> KerasTensor:
@@ -199,8 +199,8 @@ def draw(images: np.ndarray, size: int, count: int, seed: int) -> np.ndarray:
     """
     if images.ndim != 4 or not len(images) or min(images.shape[1:3]) < size:
         raise DataError(
-            f"Patches of {size}×{size} pixels are cut out of images (samples, height, width, channels), at least one and"
-            f" at least as large. Received: {images.shape}."
+            f"Patches of {size}×{size} pixels are cut out of images (samples, height, width, channels), at least one"
+            f" and at least as large. Received: {images.shape}."
         )
     random = np.random.default_rng(seed)
     views = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(1, 2))
