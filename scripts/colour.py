@@ -33,6 +33,7 @@ ENCODERS = (
 BASELINES = ("raw pixels", "PCA-128")
 PENALTIES = (10, 30, 100, 300, 1000, 3000, 10000, 30000)
 LABELS, DRAWS, FEW = 10, 5, 3000
+PIXELS = (32, 32, 3)  # to which larger images are brought, as a baseline
 BLOCK = 5000  # samples that are held as float32 at a time
 # Variants of the patch coder, on few training images alone; all else is as in the first one.
 FIRST = {"units": 400, "grid": 2, "threshold": 0.25, "active": 1}
@@ -84,7 +85,7 @@ def features_of(task, name, split):
 
 def _features(task, name, images):
     if name == "raw pixels":
-        return _scaled(images).reshape(len(images), -1).astype("float16")
+        return _in_blocks(images, lambda x: zoo.data.resize(x, PIXELS))
     if name == "PCA-128":
         from sklearn.decomposition import PCA
 
@@ -242,7 +243,8 @@ def page(known):
         f" labels, its penalty chosen on the last training samples, accuracy on the test split. *{LABELS} labels*: a"
         f" linear head on {LABELS} labelled pictures a class, accuracy on the others of {FEW:,} test pictures, mean ±"
         f" standard deviation of {DRAWS} draws: a logistic regression on standardised features, or a discriminant"
-        " with shrinkage, which `zoo.fine_tune` has too. An encoder of another size gets the pictures resized.",
+        " with shrinkage, which `zoo.fine_tune` has too. An encoder of another size gets the pictures"
+        " resized, raw pixels are those at 32×32.",
     ]
     for task, (title, _, _) in TASKS.items():
         rows = [
