@@ -46,8 +46,8 @@ def list_families() -> list[str]:
 
     Example:
         >>> zoo.list_families()
-        ['convolutional', 'denoising', 'detector', 'feed_forward', 'patch_coder', 'patch_memory', 'preprocessed', 'sparse',
-         'wrapped']
+        ['convolutional', 'denoising', 'detector', 'feed_forward', 'patch_coder', 'patch_memory', 'preprocessed',
+         'sparse', 'wrapped']
     """
     return sorted({*_MODULES, *_BUILDERS})
 
