@@ -13,7 +13,7 @@ NAMES = (
     "Autoencoder", "Card", "ExportReport", "ParityError", "Pretraining", "Recommendation", "StreamingThreshold",
     "ZooError", "card", "classifier", "convolutional", "corruption", "denoising", "detector", "evaluate",
     "evaluate_series", "export", "family", "feed_forward", "fine_tune", "freeze", "from_config", "list_families",
-    "list_pretrained", "lite", "load", "load_encoder", "load_model", "patch_detector", "preprocessed",
+    "list_pretrained", "lite", "load", "load_encoder", "load_model", "patch_coder", "patch_detector", "preprocessed",
     "preprocessing", "pretrain", "recommend", "save", "sparse", "sparsity", "threshold", "train", "unfreeze", "wrap",
 )  # fmt: skip
 

@@ -42,6 +42,7 @@ _SERIALIZABLE = {
     "HeatMap": "zoo.layers.patches",
     "KeepLargest": "zoo.layers.sparsity",
     "NearestPatch": "zoo.layers.patches",
+    "PatchCoder": "zoo.families.patch_coder",
     "PatchDetector": "zoo.families.patch_detector",
     "PatchGaussian": "zoo.layers.patches",
     "PatchScore": "zoo.layers.patches",
@@ -49,7 +50,18 @@ _SERIALIZABLE = {
     "TiedDense": "zoo.layers.tied",
     "registry": "zoo.families",  # no class, but has the `from_config` that an Autoencoder of a family needs
 }
-_PREPROCESSING = ("AlignTime", "LogMel", "PerWindowStandardize", "Relative", "Rescale", "Spectrogram", "Standardize")
+_PREPROCESSING = (
+    "AlignTime",
+    "GridStatistics",
+    "LogMel",
+    "PatchStatistics",
+    "PerWindowStandardize",
+    "Relative",
+    "Rescale",
+    "Spectrogram",
+    "Standardize",
+    "WhitenedPatches",
+)
 
 __all__ = sorted(_PUBLIC)
 keras_registry.register("zoo", _SERIALIZABLE)

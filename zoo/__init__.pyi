@@ -25,6 +25,7 @@ from zoo.families.denoising import denoising as denoising
 from zoo.families.detector import detector as detector
 from zoo.families.family import family as family
 from zoo.families.feed_forward import feed_forward as feed_forward
+from zoo.families.patch_coder import patch_coder as patch_coder
 from zoo.families.patch_detector import patch_detector as patch_detector
 from zoo.families.preprocessed import preprocessed as preprocessed
 from zoo.families.sparse import sparse as sparse

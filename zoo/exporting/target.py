@@ -18,7 +18,7 @@ from zoo.evaluation.samples import load_for
 from zoo.exporting.folding import with_folded_latent
 from zoo.exporting.signatures import Signature, verbs
 from zoo.layers.parts import Encoder, Part, ZooModel, leaves, meaning_of_integers, signal_facts, trained_on
-from zoo.layers.preprocessing import Rescale
+from zoo.layers.preprocessing import Preprocessing, Rescale
 
 # The signature and the output of a model with one computation, by its role.
 _SINGLE = {
@@ -113,6 +113,8 @@ class ExportTarget:
         preparing = [raw, *model.preprocessing] if is_autoencoder and model.preprocessing else []
         preparing = [layer.name for layer in preparing if layer is not None]
         scoring = [layer.name for layer in model.float_layers] if is_autoencoder else []
+        # Inside the parts as well: patches, their deviations and logarithms are nothing for 256 values.
+        inside = [layer.name for part in parts for layer in leaves(part) if isinstance(layer, Preprocessing)]
         return cls(
             kind,
             {s.name: s for s in computations},
@@ -124,7 +126,7 @@ class ExportTarget:
             raw,
             model.threshold if is_autoencoder else None,
             tuple(preparing),
-            (*preparing, *scoring),
+            (*preparing, *inside, *scoring),
             tuple(model.class_names) if kind == "classifier" else (),
         )
 

@@ -128,7 +128,7 @@ def fitted(config: dict[str, Any], samples: np.ndarray) -> dict[str, Any]:
     """A model's config with its preprocessing fitted on training samples, float32 (samples, *input_shape)."""
     if not needs_fitting(config):
         return config
-    if config.get("family") != "preprocessed":
+    if not _steps(config):
         return {**config, "backbone": fitted(config["backbone"], samples)}
     steps = preprocessings.fit(config["preprocessing"], samples)
     return {**config, "preprocessing": [step.describe() for step in steps]}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # Bytes of a model's weights and of the activations of one sample, unless an argument says otherwise.
 MEMORY_LIMIT = 2e9
-_NAMES = ("convolutional", "denoising", "detector", "feed_forward", "preprocessed", "sparse")
+_NAMES = ("convolutional", "denoising", "detector", "feed_forward", "patch_coder", "preprocessed", "sparse")
 # The modules of the built-in families, imported when one of them is asked for.
 _MODULES = {name: f"zoo.families.{name}" for name in _NAMES}
 _MODULES["wrapped"] = "zoo.families.wrap"
@@ -46,7 +46,8 @@ def list_families() -> list[str]:
 
     Example:
         >>> zoo.list_families()
-        ['convolutional', 'denoising', 'detector', 'feed_forward', 'patch_memory', 'preprocessed', 'sparse', 'wrapped']
+        ['convolutional', 'denoising', 'detector', 'feed_forward', 'patch_coder', 'patch_memory', 'preprocessed',
+         'sparse', 'wrapped']
     """
     return sorted({*_MODULES, *_BUILDERS})
 

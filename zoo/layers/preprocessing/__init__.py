@@ -11,18 +11,22 @@ import numpy as np
 from zoo.core.errors import ConfigError
 from zoo.layers.preprocessing.alignment import AlignTime
 from zoo.layers.preprocessing.base import Preprocessing
+from zoo.layers.preprocessing.patches import GridStatistics, PatchStatistics, WhitenedPatches
 from zoo.layers.preprocessing.scaling import PerWindowStandardize, Relative, Rescale, Standardize
 from zoo.layers.preprocessing.spectra import LogMel, Spectrogram
 
 __all__ = [
     "AlignTime",
+    "GridStatistics",
     "LogMel",
+    "PatchStatistics",
     "PerWindowStandardize",
     "Preprocessing",
     "Relative",
     "Rescale",
     "Spectrogram",
     "Standardize",
+    "WhitenedPatches",
     "fit",
     "get",
 ]
