@@ -17,7 +17,7 @@ from zoo.core import archives, reading
 from zoo.core.errors import DataError, DataNotFoundError, unknown_name
 from zoo.data import layouts
 from zoo.data.folders import found_images
-from zoo.data.images import AHEAD_BYTES, MAX_BYTES, is_image_file, read_image, unreadable
+from zoo.data.images import AHEAD_BYTES, MAX_BYTES, SUFFIXES, is_image_file, read_image, unreadable
 
 _FILES_PER_TASK = 16
 
@@ -180,7 +180,9 @@ def all_images(root, follow_links=False):
         raise DataNotFoundError(f"No such folder: {str(root)!r}.")
     names = ["/".join(member) for member in sorted(found_images(root, follow_links))]
     if not names:
-        raise DataNotFoundError(f"No images in {str(root)!r}: expected .jpg or .png files, in any subfolder.")
+        raise DataNotFoundError(
+            f"No images in {str(root)!r}: expected files that end in {', '.join(SUFFIXES)}, in any subfolder."
+        )
     return ImageFiles(root, names, lambda name: f"{root}/{name}")
 
 

@@ -13,13 +13,21 @@ import numpy as np
 from zoo.core import checks, reading
 from zoo.core.errors import DataError, ZooError
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 MAX_PIXELS = 2**26  # of one image, and of all that are decoded at a time: width × height
 MAX_SIDE = 2**16  # of one image: width or height, as in a JPEG file
 MAX_BYTES = 2**27  # of one image file
 
 # What files with these suffixes turn out to hold: how they begin, and Pillow's name for it.
-_FORMATS = {b"\xff\xd8\xff": "Jpeg", b"\x89PNG\r\n\x1a\n": "Png", b"RIFF": "WebP", b"GIF8": "Gif", b"BM": "Bmp"}
+_FORMATS = {
+    b"\xff\xd8\xff": "Jpeg",
+    b"\x89PNG\r\n\x1a\n": "Png",
+    b"RIFF": "WebP",
+    b"GIF8": "Gif",
+    b"BM": "Bmp",
+    b"II*\0": "Tiff",
+    b"MM\0*": "Tiff",
+}
 # A small file can keep a decoder busy for hours: a part costs a call of Python, a scan a pass over all pixels.
 _MAX_PARTS = 2**18
 _MAX_SCANS = 100
@@ -127,13 +135,14 @@ def _content(file):
 def _opened(content, name):
     """The image with its header read; which format it has is seen from its first bytes, whatever its name says.
 
-    Unlike `PIL.Image.open`, this warns of nothing, and looks for no further pictures in a JPEG file.
+    Unlike `PIL.Image.open`, this warns of nothing but damaged tags of a TIFF file, and looks for no further pictures in
+    a JPEG file.
     """
     if len(content) > MAX_BYTES:
         raise DataError(f"{name!r} is too large: expected at most {MAX_BYTES:,} bytes.")
     kind = next((kind for start, kind in _FORMATS.items() if content.startswith(start)), None)
     if kind is None:
-        raise ValueError(f"not {', '.join(_FORMATS.values())}" if content else "an empty file")
+        raise ValueError(f"not {', '.join(dict.fromkeys(_FORMATS.values()))}" if content else "an empty file")
     if kind == "Jpeg" and content.count(b"\xff\xda") > _MAX_SCANS:
         raise ValueError(f"more than {_MAX_SCANS} scans")
     return getattr(importlib.import_module(f"PIL.{kind}ImagePlugin"), f"{kind}ImageFile")(_Content(content))
@@ -160,8 +169,11 @@ def _is_grey(image):
 def _pixels(image):
     from PIL import Image
 
-    if image.mode.startswith("I"):  # grey, 16 bits; of 16-bit colour Pillow itself keeps the upper 8
-        return (np.asarray(image) >> 8).astype("uint8")[..., None]
+    if image.mode.startswith(("I", "F")):  # grey, 16 bits; of 16-bit colour Pillow itself keeps the upper 8
+        pixels = np.asarray(image)
+        if image.mode == "F" or pixels.min() < 0 or pixels.max() >= 2**16:
+            raise ValueError("values of more than 16 bits: expected pixels of 8 or 16 bits")
+        return (pixels >> 8).astype("uint8")[..., None]
     grey = _is_grey(image)
     if image.mode in ("LA", "RGBA") or "transparency" in image.info:
         image = image.convert("RGBA")
