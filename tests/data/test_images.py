@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo.core.errors import ConfigError, DataError, DataNotFoundError
+from zoo.core.errors import ConfigError, DataError, DataNotFoundError, UnknownNameError
 from zoo.data.images import read_image
 from zoo.data.samples import Samples
 
@@ -352,6 +352,33 @@ class TestResize:
         photograph = _photograph()[None].astype("float32") / 255
         for size in ((20, 41), (106, 9), (53, 10), (7, 37)):
             np.testing.assert_allclose(zoo.data.resize(photograph, (*size, 3)), by_keras(photograph, size), atol=1e-6)
+
+    @pytest.mark.parametrize(("height", "width"), [(4, 8), (8, 4)])
+    def test_crop_and_pad_keep_the_proportions(self, height, width):
+        """A picture twice as long as wide, its middle square bright: cropped it is all bright, padded half black."""
+        picture = np.zeros((1, height, width, 1), "uint8") + 10
+        middle = (slice(None), slice(2, 6), slice(None)) if height > width else (slice(None), slice(None), slice(2, 6))
+        picture[middle] = 200
+        assert (zoo.data.resize(picture, (6, 6, 1), how="crop") == 200).all()
+        padded = zoo.data.resize(picture, (8, 8, 3), how="pad")[0, :, :, 1]
+        rows = padded if width > height else padded.T
+        assert (rows[:2] == 0).all()
+        assert (rows[6:] == 0).all()
+        assert rows[2:6].tolist() == [[10] * 2 + [200] * 4 + [10] * 2] * 4
+        assert zoo.data.resize(picture, (6, 6, 1)).min() == 10
+        with pytest.raises(UnknownNameError, match="Unknown way of resizing 'cut'"):
+            zoo.data.resize(picture, (6, 6, 1), how="cut")
+
+    def test_crop_by_every_door(self, tmp_path):
+        picture = np.full((4, 8, 3), 10, "uint8")
+        picture[:, 2:6] = 200
+        options = {"shape": (6, 6, 3), "how": "crop"}
+        for data in _write(tmp_path, {"train/a/0.png": _encoded(picture)}):
+            assert (zoo.data.load(data, **options).samples == 200).all()
+            assert (next(zoo.data.load(data, stream=True, **options).batches(1)) == 200).all()
+            assert (zoo.data.load(zoo.data.load(data), **options).samples == 200).all()
+        with pytest.raises(UnknownNameError, match="Unknown way of resizing 'cut'"):
+            zoo.data.load(data, how="cut")
 
     def test_does_not_depend_on_the_image_data_format(self, digits):
         images = digits.samples[:5]

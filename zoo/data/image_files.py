@@ -31,12 +31,14 @@ class ImageFiles:
         names: list of the files' paths below it.
         read: function of such a path that returns the content of the file, or what `read_image` takes for it.
         labels: int64 array (files,), or None.
+        how: images are brought to a shape, as of `zoo.data.resize`.
     """
 
     root: pathlib.Path
     names: list
     read: Callable
     labels: np.ndarray | None = None
+    how: str = "stretch"
 
     shape = None  # the files' own sizes are not known before they are read
 
@@ -88,7 +90,7 @@ class ImageFiles:
     def _image(self, index, shape, like):
         path = f"{self.root}/{self.names[index]}"
         with unreadable(path):
-            return read_image(self.read(self.names[index]), path, shape, like)
+            return read_image(self.read(self.names[index]), path, shape, like, self.how)
 
 
 def open_folder(root, split, follow_links=False):

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from zoo.core import checks, reading
-from zoo.core.errors import DataError, ZooError
+from zoo.core.errors import DataError, ZooError, unknown_name
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+HOW = ("stretch", "crop", "pad")
 MAX_PIXELS = 2**26  # of one image, and of all that are decoded at a time: width × height
 MAX_SIDE = 2**16  # of one image: width or height, as in a JPEG file
 MAX_BYTES = 2**27  # of one image file
@@ -51,7 +52,7 @@ def is_hidden(name):
     return name.startswith(".") or name == "__MACOSX"
 
 
-def read_image(file, name, shape=None, like=None):
+def read_image(file, name, shape=None, like=None, how="stretch"):
     """Pixels of an image file as a uint8 array (height, width, channels).
 
     Grey images have one channel, all others three: palettes and CMYK become RGB, transparent pixels are shown on white.
@@ -64,6 +65,7 @@ def read_image(file, name, shape=None, like=None):
         shape: (height, width, channels) to bring the image to, as `resize` does; None keeps its own.
         like: pixels of the image that this one is to equal in shape. One of another size is not decoded, but given as
             an array of its shape that takes no memory.
+        how: as of `resize`.
 
     Raises:
         DataError: not an image, a damaged one, one of more than `MAX_PIXELS` pixels, `MAX_SIDE` on a side, or
@@ -83,7 +85,7 @@ def read_image(file, name, shape=None, like=None):
         with _decoding.pixels(width * height):
             ImageOps.exif_transpose(image, in_place=True)
             pixels = _pixels(image)
-            return pixels if shape is None else resize(pixels[None], shape)[0]
+            return pixels if shape is None else resize(pixels[None], shape, how=how)[0]
 
 
 class _Decoding:
@@ -183,7 +185,7 @@ def _pixels(image):
     return pixels[..., None] if grey else pixels
 
 
-def resize(images: Any, shape: Sequence[int], *, margin: float = 0.0) -> np.ndarray:
+def resize(images: Any, shape: Sequence[int], *, margin: float = 0.0, how: str = "stretch") -> np.ndarray:
     """Resize a batch of images to `shape`, with antialiased bilinear interpolation.
 
     Each image is resized on its own, in float32 by Pillow: the result depends neither on the other images nor on the
@@ -194,6 +196,8 @@ def resize(images: Any, shape: Sequence[int], *, margin: float = 0.0) -> np.ndar
         shape: (height, width, channels) to reach; channels may go from 3 to 1 (luma) or from 1 to any number (copies).
         margin: share of the height and width left black on every side, below 0.5. MNIST keeps 4 of 28 pixels around a
             digit's box: a digit that fills its image is brought to MNIST's framing with ``margin=4 / 28``.
+        how: where height and width change by different factors: "stretch" the image; "crop" it, to the largest part
+            around its centre that has the new proportions; or "pad" it with black, on both sides alike.
 
     Returns:
         array (samples, *shape): uint8 for uint8, otherwise float32.
@@ -201,6 +205,7 @@ def resize(images: Any, shape: Sequence[int], *, margin: float = 0.0) -> np.ndar
     Raises:
         DataError: not a batch of images, or channels that cannot be converted.
         ConfigError: a shape or margin that is none.
+        UnknownNameError: another way of resizing.
 
     Example:
         >>> zoo.data.resize(zoo.data.load("digits").pixels(), (28, 28, 1), margin=4 / 28).shape
@@ -214,6 +219,8 @@ def resize(images: Any, shape: Sequence[int], *, margin: float = 0.0) -> np.ndar
         )
     checks.check_dtype(images.dtype, unit_range=False, name="images")
     check_channels(images.shape[-1], shape[-1])
+    if how not in HOW:
+        raise unknown_name("way of resizing", how, HOW)
     height, width, _ = shape
     margin = checks.in_range("margin", margin, 0, 0.5)
     top, left = min(round(height * margin), (height - 1) // 2), min(round(width * margin), (width - 1) // 2)
@@ -221,6 +228,10 @@ def resize(images: Any, shape: Sequence[int], *, margin: float = 0.0) -> np.ndar
     images = images if is_uint8 else images.astype("float32", copy=False)
     result = np.zeros((len(images), *shape), "uint8" if is_uint8 else "float32")
     inside = result[:, top : height - top, left : width - left]
+    if how == "crop":
+        images = _of_proportions(images, inside.shape)
+    elif how == "pad":
+        inside = _of_proportions(inside, images.shape)
     block = max(1, _BLOCK_PIXELS // images[:1].size) if len(images) else 1
     for begin in range(0, len(images), block):
         pixels = images[begin : begin + block]
@@ -229,6 +240,14 @@ def resize(images: Any, shape: Sequence[int], *, margin: float = 0.0) -> np.ndar
             pixels = np.clip(np.rint(pixels), 0, 255) if is_uint8 else pixels
         inside[begin : begin + block] = pixels
     return result
+
+
+def _of_proportions(images, shape):
+    """The largest part around the centre of images that has the height and width of `shape`, times some factor."""
+    factor = min(images.shape[1] / shape[1], images.shape[2] / shape[2])
+    height, width = (max(1, round(side * factor)) for side in shape[1:3])
+    top, left = (images.shape[1] - height) // 2, (images.shape[2] - width) // 2
+    return images[:, top : top + height, left : left + width]
 
 
 def check_channels(have, wanted, what="Images"):
