@@ -1,10 +1,12 @@
+import pickle
+
 import numpy as np
 import PIL.Image
 import pytest
 import tensorflow_datasets as tfds
 
 import zoo
-from zoo.core.errors import DataError, DataNotFoundError, UnknownNameError
+from zoo.core.errors import DataError, DataNotFoundError, MixedSizesError, UnknownNameError
 from zoo.data.source import Source, mixture
 from zoo.engine import inputs
 from zoo.engine.contract import Contract
@@ -124,9 +126,14 @@ class TestFolder:
     def test_differing_sizes_need_a_shape(self, tmp_path):
         root = _write_folder(tmp_path / "pets")
         PIL.Image.new("RGB", (5, 5)).save(root / "train" / "cat" / "small.png")
-        with pytest.raises(DataError, match="'pets' differ in size or channels .* pass shape="):
+        PIL.Image.new("L", (3, 7)).save(root / "train" / "cat" / "smaller.png")
+        with pytest.raises(MixedSizesError, match="'pets' differ in size or channels .* pass shape=") as problem:
             zoo.data.load(root, "train")
-        assert zoo.data.load(root, "train", shape=(8, 8, 3)).samples.shape == (13, 8, 8, 3)
+        assert len(problem.value.sizes) == 3
+        assert {(5, 5, 3), (7, 3, 1)} < set(problem.value.sizes)
+        assert all(str(size) in str(problem.value) for size in problem.value.sizes)
+        assert pickle.loads(pickle.dumps(problem.value)).sizes == problem.value.sizes
+        assert zoo.data.load(root, "train", shape=(8, 8, 3)).samples.shape == (14, 8, 8, 3)
 
     def test_errors(self, tmp_path):
         (tmp_path / "train" / "cat").mkdir(parents=True)

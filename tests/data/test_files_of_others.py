@@ -44,6 +44,12 @@ def _png(width, height, data=b"", extra=b""):
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
+def _tiff(*entries):
+    """A TIFF file of entries (tag, type, count, value)."""
+    content = b"II*\0" + struct.pack("<IH", 8, len(entries))
+    return content + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
+
+
 def _with_size(content, marker, form, width, height, offset):
     data = bytearray(content)
     struct.pack_into(form, data, data.index(marker) + offset, *((width, height) if form[0] == "<" else (height, width)))
@@ -80,7 +86,10 @@ _BAD = {
     "empty": (b"", "an empty file"),
     "text file": (b"hello", "not Jpeg, Png, WebP, Gif, Bmp"),
     "PostScript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n", "not Jpeg, Png"),
-    "TIFF": (_encoded(SMALL, "tiff"), "not Jpeg, Png"),
+    "pixels of a TIFF": (
+        _tiff((256, 4, 1, 30_000), (257, 4, 1, 30_000), (258, 3, 1, 8), (262, 3, 1, 1), (273, 4, 1, 8), (279, 4, 1, 8)),
+        _TOO_LARGE + "30,000 × 30,000",
+    ),
     "truncated": (JPEG[: len(JPEG) // 2], "truncated"),
     "a header alone": (JPEG[:20], "not an image that can be read"),
     "too long": (JPEG + bytes(2**27), "is too large: expected at most 134,217,728 bytes|more than 134,217,728 bytes"),

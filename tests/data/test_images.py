@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo.core.errors import ConfigError, DataError, DataNotFoundError
+from zoo.core.errors import ConfigError, DataError, DataNotFoundError, UnknownNameError
 from zoo.data.images import read_image
 from zoo.data.samples import Samples
 
@@ -153,7 +153,36 @@ class TestReader:
         for door, pixels in doors.items():
             np.testing.assert_array_equal(pixels, upright, err_msg=door)
 
-    @pytest.mark.parametrize("format", ["gif", "webp", "bmp"])
+    @pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "packbits"])
+    @pytest.mark.parametrize("values", [np.uint8, np.uint16])
+    def test_tiff(self, tmp_path, compression, values):
+        grey = (np.arange(64).reshape(8, 8) * (4 if values == np.uint8 else 1024)).astype(values)
+        expected = (np.arange(64) * 4).reshape(8, 8, 1)
+        for door, pixels in _by_every_door(
+            tmp_path, _encoded(grey, "tiff", compression=compression), (8, 8, 1), "tif"
+        ).items():
+            np.testing.assert_array_equal(pixels, expected, err_msg=door)
+
+    @pytest.mark.parametrize(("orientation", "turned"), [(3, 2), (6, 3), (8, 1)])
+    def test_the_orientation_of_a_tiff_counts_once(self, orientation, turned):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        content = _encoded(_photograph(), "tiff", exif=exif.tobytes())
+        np.testing.assert_array_equal(read_image(content, "it"), np.rot90(_photograph(), turned))
+
+    @pytest.mark.parametrize("suffix", ["webp", "bmp", "tif", "tiff", "TIFF"])
+    def test_suffixes(self, tmp_path, suffix):
+        format = {"tif": "tiff"}.get(suffix, suffix.lower())
+        content = _encoded(np.full((8, 8, 3), 51, "uint8"), format, **{"lossless": True} if suffix == "webp" else {})
+        for door, pixels in _by_every_door(tmp_path, content, (8, 8, 3), suffix).items():
+            assert (pixels == 51).all(), door
+
+    def test_values_of_32_bits_are_refused(self):
+        for values in (np.full((4, 4), 2**16, "int32"), np.full((4, 4), -1, "int32"), np.ones((4, 4), "float32")):
+            with pytest.raises(DataError, match="'it' is not an image.*values of more than 16 bits"):
+                read_image(_encoded(values, "tiff"), "it")
+
+    @pytest.mark.parametrize("format", ["gif", "webp", "bmp", "tiff"])
     def test_another_format_behind_the_suffix(self, tmp_path, format):
         options = {"lossless": True} if format == "webp" else {}
         content = _encoded(np.full((8, 8, 3), 51, "uint8"), format, **options)
@@ -166,7 +195,7 @@ _DAMAGED = {
     "truncated.png": _encoded(_photograph())[:700],
     "empty.jpg": b"",
     "text.png": b"not an image",
-    "tiff.png": _encoded(np.zeros((4, 4), "float32"), "tiff"),
+    "tiff.png": _encoded(np.zeros((53, 37), "float32"), "tiff"),
 }
 
 
@@ -323,6 +352,33 @@ class TestResize:
         photograph = _photograph()[None].astype("float32") / 255
         for size in ((20, 41), (106, 9), (53, 10), (7, 37)):
             np.testing.assert_allclose(zoo.data.resize(photograph, (*size, 3)), by_keras(photograph, size), atol=1e-6)
+
+    @pytest.mark.parametrize(("height", "width"), [(4, 8), (8, 4)])
+    def test_crop_and_pad_keep_the_proportions(self, height, width):
+        """A picture twice as long as wide, its middle square bright: cropped it is all bright, padded half black."""
+        picture = np.zeros((1, height, width, 1), "uint8") + 10
+        middle = (slice(None), slice(2, 6), slice(None)) if height > width else (slice(None), slice(None), slice(2, 6))
+        picture[middle] = 200
+        assert (zoo.data.resize(picture, (6, 6, 1), how="crop") == 200).all()
+        padded = zoo.data.resize(picture, (8, 8, 3), how="pad")[0, :, :, 1]
+        rows = padded if width > height else padded.T
+        assert (rows[:2] == 0).all()
+        assert (rows[6:] == 0).all()
+        assert rows[2:6].tolist() == [[10] * 2 + [200] * 4 + [10] * 2] * 4
+        assert zoo.data.resize(picture, (6, 6, 1)).min() == 10
+        with pytest.raises(UnknownNameError, match="Unknown way of resizing 'cut'"):
+            zoo.data.resize(picture, (6, 6, 1), how="cut")
+
+    def test_crop_by_every_door(self, tmp_path):
+        picture = np.full((4, 8, 3), 10, "uint8")
+        picture[:, 2:6] = 200
+        options = {"shape": (6, 6, 3), "how": "crop"}
+        for data in _write(tmp_path, {"train/a/0.png": _encoded(picture)}):
+            assert (zoo.data.load(data, **options).samples == 200).all()
+            assert (next(zoo.data.load(data, stream=True, **options).batches(1)) == 200).all()
+            assert (zoo.data.load(zoo.data.load(data), **options).samples == 200).all()
+        with pytest.raises(UnknownNameError, match="Unknown way of resizing 'cut'"):
+            zoo.data.load(data, how="cut")
 
     def test_does_not_depend_on_the_image_data_format(self, digits):
         images = digits.samples[:5]

@@ -64,7 +64,9 @@ def test_errors(folder):
     with pytest.raises(DataNotFoundError, match="No such folder: '.*train'"):
         Samples(path, (8, 8, 1), split="train")
     (path / "empty").mkdir()
-    with pytest.raises(DataNotFoundError, match="No images in '.*empty': expected .jpg or .png files"):
+    with pytest.raises(
+        DataNotFoundError, match="No images in '.*empty': expected files that end in .jpg, .jpeg, .png, .webp"
+    ):
         Samples(path / "empty", (8, 8, 1))
     with pytest.raises(DataNotFoundError, match="No such file: '.*absent.npy'"):
         Samples(path / "absent.npy", (8, 8, 1))

@@ -22,6 +22,21 @@ class DataError(ZooError, ValueError):
     """Samples of the wrong type, shape or range."""
 
 
+class MixedSizesError(DataError):
+    """Images that differ in size or channels, or may do so, where all have to be of one shape.
+
+    Attributes:
+        sizes: list of the (height, width, channels) that were found, in the order of finding, five at most.
+    """
+
+    def __init__(self, message: str, sizes: list[tuple[int, ...]]):
+        super().__init__(message)
+        self.sizes = sizes
+
+    def __reduce__(self):
+        return type(self), (*self.args, self.sizes)
+
+
 class DataNotFoundError(ZooError, FileNotFoundError):
     """A dataset, folder or file that is not there."""
 

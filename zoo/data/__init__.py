@@ -19,6 +19,7 @@ A plain name is looked for in the directory that the variable ZOO_DATA_DIR names
 of a known dataset, before TensorFlow Datasets is asked for it.
 """
 
+import dataclasses
 import os
 import re
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ import numpy as np
 from zoo.core import reading
 from zoo.core.errors import DataError, unknown_name
 from zoo.data.datasets import DATASETS, Dataset, load_named, name_of
-from zoo.data.images import resize
+from zoo.data.images import HOW, resize
 from zoo.data.recordings import read_series
 from zoo.data.series import Series
 from zoo.data.sound import SOUND_SUFFIXES, load_sound
@@ -65,6 +66,7 @@ def load(
     shape: Sequence[int] | None = None,
     stream: bool | Literal["auto"] = False,
     follow_links: bool = False,
+    how: str = "stretch",
 ) -> Source | Stream:
     """Load one split of a dataset.
 
@@ -85,6 +87,7 @@ def load(
         follow_links: whether symbolic links inside a folder may lead out of it, as in datasets that are put together
             from links; ``ZOO_FOLLOW_LINKS=1`` in the environment says so for all. Links that stay inside are always
             followed, and the folder itself may be one.
+        how: to bring images to `shape`: "stretch", "crop" or "pad", as of `resize`. A `Stream` keeps its own.
 
     Returns:
         Source, or Stream.
@@ -100,15 +103,19 @@ def load(
     """
     if split not in _SPLITS:
         raise unknown_name("split", split, _SPLITS)
+    if how not in HOW:
+        raise unknown_name("way of resizing", how, HOW)
     if isinstance(dataset, str) and "+" in dataset and not reading.kind(dataset):
-        sources = [load(name, split, shape=shape, follow_links=follow_links) for name in dataset.split("+")]
+        sources = [load(name, split, shape=shape, follow_links=follow_links, how=how) for name in dataset.split("+")]
         return mixture(sources, dataset)
     if isinstance(dataset, str) and (part := _PART.fullmatch(dataset)) and not reading.kind(dataset):
-        whole = load(part[1], split, shape=shape, follow_links=follow_links)
+        whole = load(part[1], split, shape=shape, follow_links=follow_links, how=how)
         assert isinstance(whole, Source)  # since it is not streamed
         return whole.normals(part[2] == "normal")
-    source = _load(dataset, split, shape, stream, follow_links)
-    return source if shape is None else source.resized(shape)
+    source = _load(dataset, split, shape, stream, follow_links, how)
+    if shape is None:
+        return source
+    return source.resized(shape) if isinstance(source, Stream) else source.resized(shape, how)
 
 
 def load_bounded(dataset: Any, side: int, split: str = "train") -> Source:
@@ -133,7 +140,7 @@ def load_bounded(dataset: Any, side: int, split: str = "train") -> Source:
     return source
 
 
-def _load(dataset, split, shape, stream, follow_links):
+def _load(dataset, split, shape, stream, follow_links, how):
     if isinstance(dataset, (Source, Stream)):
         return dataset
     if not isinstance(dataset, (str, os.PathLike)):
@@ -163,6 +170,7 @@ def _load(dataset, split, shape, stream, follow_links):
     if dataset == "nab":
         raise DataError("The Numenta Anomaly Benchmark holds series: use zoo.data.read_series('nab/nyc_taxi').")
     stored, about = _open_images(dataset, path, split, follow_links)
+    stored = dataclasses.replace(stored, how=how)
     if stream is True or (stream == "auto" and _is_large(len(stored), shape or stored.shape)):
         return open_stream(stored, shape, **about)
     return read(stored, shape, **about)

@@ -17,7 +17,7 @@ from zoo.core import archives, reading
 from zoo.core.errors import DataError, DataNotFoundError, unknown_name
 from zoo.data import layouts
 from zoo.data.folders import found_images
-from zoo.data.images import AHEAD_BYTES, MAX_BYTES, is_image_file, read_image, unreadable
+from zoo.data.images import AHEAD_BYTES, MAX_BYTES, SUFFIXES, is_image_file, read_image, unreadable
 
 _FILES_PER_TASK = 16
 
@@ -31,12 +31,14 @@ class ImageFiles:
         names: list of the files' paths below it.
         read: function of such a path that returns the content of the file, or what `read_image` takes for it.
         labels: int64 array (files,), or None.
+        how: images are brought to a shape, as of `zoo.data.resize`.
     """
 
     root: pathlib.Path
     names: list
     read: Callable
     labels: np.ndarray | None = None
+    how: str = "stretch"
 
     shape = None  # the files' own sizes are not known before they are read
 
@@ -88,7 +90,7 @@ class ImageFiles:
     def _image(self, index, shape, like):
         path = f"{self.root}/{self.names[index]}"
         with unreadable(path):
-            return read_image(self.read(self.names[index]), path, shape, like)
+            return read_image(self.read(self.names[index]), path, shape, like, self.how)
 
 
 def open_folder(root, split, follow_links=False):
@@ -180,7 +182,9 @@ def all_images(root, follow_links=False):
         raise DataNotFoundError(f"No such folder: {str(root)!r}.")
     names = ["/".join(member) for member in sorted(found_images(root, follow_links))]
     if not names:
-        raise DataNotFoundError(f"No images in {str(root)!r}: expected .jpg or .png files, in any subfolder.")
+        raise DataNotFoundError(
+            f"No images in {str(root)!r}: expected files that end in {', '.join(SUFFIXES)}, in any subfolder."
+        )
     return ImageFiles(root, names, lambda name: f"{root}/{name}")
 
 

@@ -11,15 +11,24 @@ from typing import Any
 import numpy as np
 
 from zoo.core import checks, reading
-from zoo.core.errors import DataError, ZooError
+from zoo.core.errors import DataError, ZooError, unknown_name
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+HOW = ("stretch", "crop", "pad")
 MAX_PIXELS = 2**26  # of one image, and of all that are decoded at a time: width × height
 MAX_SIDE = 2**16  # of one image: width or height, as in a JPEG file
 MAX_BYTES = 2**27  # of one image file
 
 # What files with these suffixes turn out to hold: how they begin, and Pillow's name for it.
-_FORMATS = {b"\xff\xd8\xff": "Jpeg", b"\x89PNG\r\n\x1a\n": "Png", b"RIFF": "WebP", b"GIF8": "Gif", b"BM": "Bmp"}
+_FORMATS = {
+    b"\xff\xd8\xff": "Jpeg",
+    b"\x89PNG\r\n\x1a\n": "Png",
+    b"RIFF": "WebP",
+    b"GIF8": "Gif",
+    b"BM": "Bmp",
+    b"II*\0": "Tiff",
+    b"MM\0*": "Tiff",
+}
 # A small file can keep a decoder busy for hours: a part costs a call of Python, a scan a pass over all pixels.
 _MAX_PARTS = 2**18
 _MAX_SCANS = 100
@@ -43,7 +52,7 @@ def is_hidden(name):
     return name.startswith(".") or name == "__MACOSX"
 
 
-def read_image(file, name, shape=None, like=None):
+def read_image(file, name, shape=None, like=None, how="stretch"):
     """Pixels of an image file as a uint8 array (height, width, channels).
 
     Grey images have one channel, all others three: palettes and CMYK become RGB, transparent pixels are shown on white.
@@ -56,6 +65,7 @@ def read_image(file, name, shape=None, like=None):
         shape: (height, width, channels) to bring the image to, as `resize` does; None keeps its own.
         like: pixels of the image that this one is to equal in shape. One of another size is not decoded, but given as
             an array of its shape that takes no memory.
+        how: as of `resize`.
 
     Raises:
         DataError: not an image, a damaged one, one of more than `MAX_PIXELS` pixels, `MAX_SIDE` on a side, or
@@ -75,7 +85,7 @@ def read_image(file, name, shape=None, like=None):
         with _decoding.pixels(width * height):
             ImageOps.exif_transpose(image, in_place=True)
             pixels = _pixels(image)
-            return pixels if shape is None else resize(pixels[None], shape)[0]
+            return pixels if shape is None else resize(pixels[None], shape, how=how)[0]
 
 
 class _Decoding:
@@ -127,13 +137,14 @@ def _content(file):
 def _opened(content, name):
     """The image with its header read; which format it has is seen from its first bytes, whatever its name says.
 
-    Unlike `PIL.Image.open`, this warns of nothing, and looks for no further pictures in a JPEG file.
+    Unlike `PIL.Image.open`, this warns of nothing but damaged tags of a TIFF file, and looks for no further pictures in
+    a JPEG file.
     """
     if len(content) > MAX_BYTES:
         raise DataError(f"{name!r} is too large: expected at most {MAX_BYTES:,} bytes.")
     kind = next((kind for start, kind in _FORMATS.items() if content.startswith(start)), None)
     if kind is None:
-        raise ValueError(f"not {', '.join(_FORMATS.values())}" if content else "an empty file")
+        raise ValueError(f"not {', '.join(dict.fromkeys(_FORMATS.values()))}" if content else "an empty file")
     if kind == "Jpeg" and content.count(b"\xff\xda") > _MAX_SCANS:
         raise ValueError(f"more than {_MAX_SCANS} scans")
     return getattr(importlib.import_module(f"PIL.{kind}ImagePlugin"), f"{kind}ImageFile")(_Content(content))
@@ -160,8 +171,11 @@ def _is_grey(image):
 def _pixels(image):
     from PIL import Image
 
-    if image.mode.startswith("I"):  # grey, 16 bits; of 16-bit colour Pillow itself keeps the upper 8
-        return (np.asarray(image) >> 8).astype("uint8")[..., None]
+    if image.mode.startswith(("I", "F")):  # grey, 16 bits; of 16-bit colour Pillow itself keeps the upper 8
+        pixels = np.asarray(image)
+        if image.mode == "F" or pixels.min() < 0 or pixels.max() >= 2**16:
+            raise ValueError("values of more than 16 bits: expected pixels of 8 or 16 bits")
+        return (pixels >> 8).astype("uint8")[..., None]
     grey = _is_grey(image)
     if image.mode in ("LA", "RGBA") or "transparency" in image.info:
         image = image.convert("RGBA")
@@ -171,7 +185,7 @@ def _pixels(image):
     return pixels[..., None] if grey else pixels
 
 
-def resize(images: Any, shape: Sequence[int], *, margin: float = 0.0) -> np.ndarray:
+def resize(images: Any, shape: Sequence[int], *, margin: float = 0.0, how: str = "stretch") -> np.ndarray:
     """Resize a batch of images to `shape`, with antialiased bilinear interpolation.
 
     Each image is resized on its own, in float32 by Pillow: the result depends neither on the other images nor on the
@@ -182,6 +196,8 @@ def resize(images: Any, shape: Sequence[int], *, margin: float = 0.0) -> np.ndar
         shape: (height, width, channels) to reach; channels may go from 3 to 1 (luma) or from 1 to any number (copies).
         margin: share of the height and width left black on every side, below 0.5. MNIST keeps 4 of 28 pixels around a
             digit's box: a digit that fills its image is brought to MNIST's framing with ``margin=4 / 28``.
+        how: where height and width change by different factors: "stretch" the image; "crop" it, to the largest part
+            around its centre that has the new proportions; or "pad" it with black, on both sides alike.
 
     Returns:
         array (samples, *shape): uint8 for uint8, otherwise float32.
@@ -189,6 +205,7 @@ def resize(images: Any, shape: Sequence[int], *, margin: float = 0.0) -> np.ndar
     Raises:
         DataError: not a batch of images, or channels that cannot be converted.
         ConfigError: a shape or margin that is none.
+        UnknownNameError: another way of resizing.
 
     Example:
         >>> zoo.data.resize(zoo.data.load("digits").pixels(), (28, 28, 1), margin=4 / 28).shape
@@ -202,6 +219,8 @@ def resize(images: Any, shape: Sequence[int], *, margin: float = 0.0) -> np.ndar
         )
     checks.check_dtype(images.dtype, unit_range=False, name="images")
     check_channels(images.shape[-1], shape[-1])
+    if how not in HOW:
+        raise unknown_name("way of resizing", how, HOW)
     height, width, _ = shape
     margin = checks.in_range("margin", margin, 0, 0.5)
     top, left = min(round(height * margin), (height - 1) // 2), min(round(width * margin), (width - 1) // 2)
@@ -209,6 +228,10 @@ def resize(images: Any, shape: Sequence[int], *, margin: float = 0.0) -> np.ndar
     images = images if is_uint8 else images.astype("float32", copy=False)
     result = np.zeros((len(images), *shape), "uint8" if is_uint8 else "float32")
     inside = result[:, top : height - top, left : width - left]
+    if how == "crop":
+        images = _of_proportions(images, inside.shape)
+    elif how == "pad":
+        inside = _of_proportions(inside, images.shape)
     block = max(1, _BLOCK_PIXELS // images[:1].size) if len(images) else 1
     for begin in range(0, len(images), block):
         pixels = images[begin : begin + block]
@@ -217,6 +240,14 @@ def resize(images: Any, shape: Sequence[int], *, margin: float = 0.0) -> np.ndar
             pixels = np.clip(np.rint(pixels), 0, 255) if is_uint8 else pixels
         inside[begin : begin + block] = pixels
     return result
+
+
+def _of_proportions(images, shape):
+    """The largest part around the centre of images that has the height and width of `shape`, times some factor."""
+    factor = min(images.shape[1] / shape[1], images.shape[2] / shape[2])
+    height, width = (max(1, round(side * factor)) for side in shape[1:3])
+    top, left = (images.shape[1] - height) // 2, (images.shape[2] - width) // 2
+    return images[:, top : top + height, left : left + width]
 
 
 def check_channels(have, wanted, what="Images"):

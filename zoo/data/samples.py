@@ -13,7 +13,7 @@ class Samples:
     """Named samples, read as they are needed: ``len()``, and an iterator of (name, array of `shape` and `dtype`).
 
     Args:
-        data: a folder, all of whose .jpg and .png files are taken in the order of their paths; one such file; or what
+        data: a folder, all of whose pictures are taken in the order of their paths; one such file; or what
             else `zoo.data.load` takes. Images are brought to `shape` as by `zoo.data.resize`.
         shape: shape of one sample.
         dtype: numpy.dtype to give: float32 for values in the unit of the data, for which 8-bit pixels are divided by

@@ -141,15 +141,15 @@ class Source:
             raise DataError(f"Of dataset {self.name!r} it is not known which samples are normal: select them by hand.")
         return self.subset(np.flatnonzero((self.labels == self.normal_class) == normal))
 
-    def resized(self, shape: Sequence[int]) -> "Source":
+    def resized(self, shape: Sequence[int], how: str = "stretch") -> "Source":
         """The samples brought to `shape` by `zoo.data.resize`; unchanged if they have it."""
         from zoo.data.images import resize
 
         if self.shape == tuple(shape):
             return self
         if self.samples.dtype == np.uint8:
-            return dataclasses.replace(self, samples=resize(self.samples, shape))
-        return dataclasses.replace(self, samples=resize(self.values(), shape), scale=None)
+            return dataclasses.replace(self, samples=resize(self.samples, shape, how=how))
+        return dataclasses.replace(self, samples=resize(self.values(), shape, how=how), scale=None)
 
 
 def of_one_channel(source, shape):

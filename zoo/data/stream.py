@@ -1,5 +1,6 @@
 """A zoo data source that is read as it is needed, for datasets larger than memory, and reading it into memory."""
 
+import contextlib
 import dataclasses
 import itertools
 import math
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.core.errors import DataError
+from zoo.core.errors import DataError, MixedSizesError
 from zoo.core.terminal import progress
 from zoo.data.source import PIXEL_SCALE, Source, in_unit
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 _BLOCK = 64
+_NAMED, _LOOKED_AT = 5, 200  # sizes in an error, and how many further images are looked at for them
 _SMALL_BYTES = 2**28  # which any machine has
 
 
@@ -123,13 +125,15 @@ def open_stream(stored, shape, **about):
     """A `Stream` of `stored`, whose images have one size or are brought to `shape`.
 
     Raises:
-        DataError: images that may differ in size and no shape to bring them to, or no images.
+        MixedSizesError: images that may differ in size and no shape to bring them to.
+        DataError: no images.
     """
     shape = shape or stored.shape
     if shape is None:
-        raise DataError(
+        raise MixedSizesError(
             f"The images of {about['name']!r} may differ in size: pass shape=(height, width, channels) to stream them"
-            " resized."
+            " resized.",
+            [],
         )
     _not_empty(stored, about)
     return Stream(stored, tuple(shape), **about)
@@ -139,24 +143,35 @@ def read(stored, shape, **about):
     """A `Source` of all images of `stored`, brought to `shape` while they are read unless that is None.
 
     Raises:
-        DataError: images that differ in size or channels and no shape to bring them to, a file that cannot be read, or
-            no images.
+        MixedSizesError: images that differ in size or channels and no shape to bring them to.
+        DataError: a file that cannot be read, or no images.
     """
     _not_empty(stored, about)
     pixels, labels = None, []
     with progress(len(stored), about["name"], "samples") as advance:
-        for i, (image, label) in enumerate(stored.examples(shape)):
+        examples = stored.examples(shape)
+        for i, (image, label) in enumerate(examples):
             if pixels is None:
                 pixels = empty((len(stored), *image.shape), image.dtype, f"The samples of {about['name']!r}")
             if image.shape != pixels.shape[1:]:
-                raise DataError(
-                    f"The images of {about['name']!r} differ in size or channels ({pixels.shape[1:]}, {image.shape},"
-                    " ...): pass shape=(height, width, channels) to bring them to one."
-                )
+                raise _mixed_sizes(about["name"], [pixels.shape[1:], image.shape], examples)
             pixels[i] = image
             labels.append(label)
             advance()
     return Source(pixels, None if labels[0] is None else np.array(labels), **about)
+
+
+def _mixed_sizes(name, sizes, examples):
+    """The error for images of these and, among the next ones, other sizes."""
+    with contextlib.suppress(DataError):  # a damaged file among them is for another day
+        for image, _ in itertools.islice(examples, _LOOKED_AT):
+            if len(sizes) < _NAMED and image.shape not in sizes:
+                sizes.append(image.shape)
+    return MixedSizesError(
+        f"The images of {name!r} differ in size or channels ({', '.join(map(str, sizes))}, ...): pass"
+        " shape=(height, width, channels) to bring them to one.",
+        sizes,
+    )
 
 
 def empty(shape, dtype, what):

@@ -23,11 +23,13 @@ class TFDSImages:
         images: tf.data.Dataset of {"image", "label"} dictionaries; labels may be missing.
         count: number of examples.
         name: what errors call it.
+        how: images are brought to a shape, as of `zoo.data.resize`.
     """
 
     images: object
     count: int
     name: str = "dataset"
+    how: str = "stretch"
 
     def __len__(self):
         return self.count
@@ -74,7 +76,9 @@ class TFDSImages:
             check_channels(stored.shape[-1], shape[-1], f"{self.name}: images")
 
         def to_shape(images, *labels):
-            resized = tf.numpy_function(lambda pixels: resize(pixels, shape), [images], tf.uint8, stateful=False)
+            resized = tf.numpy_function(
+                lambda pixels: resize(pixels, shape, how=self.how), [images], tf.uint8, stateful=False
+            )
             return (tf.ensure_shape(resized, (None, *shape)), *labels)
 
         blocks = _batched(dataset).map(to_shape, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
