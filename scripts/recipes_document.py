@@ -23,7 +23,7 @@ EXAMPLES = (
     ("machine", "A recording of a machine, to find what is unusual"),
     ("table", "Rows of a table, some of which are known to be anomalies"),
 )
-_FAMILIES = ("feed_forward", "convolutional", "denoising", "sparse", "preprocessed", "detector")
+_FAMILIES = ("feed_forward", "convolutional", "denoising", "sparse", "patch_coder", "preprocessed", "detector")
 
 
 def document() -> str:

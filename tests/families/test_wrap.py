@@ -120,3 +120,12 @@ class TestWrap(ZooTest):
             zoo.wrap(keras.Model(image, twice(twice(image))), latent="twice")
         with pytest.raises(ConfigError, match="one input and one output. Received 1 inputs and 2 outputs"):
             zoo.wrap(keras.Model(image, [first, narrow]), latent="first")
+
+
+def test_a_sequential_model_that_was_never_called(tmp_path):
+    """It has inputs and outputs, but no `output`."""
+    parts = [keras.Input((5,)), keras.layers.Dense(2, name="latent"), keras.layers.Dense(5, name="restored")]
+    model = zoo.wrap(keras.Sequential(parts), "latent")
+    assert (model.input_shape, model.latent_shape) == ((5,), (2,))
+    report = zoo.export(keras.Sequential(parts), tmp_path, "tflite", samples=np.ones((3, 5), "float32"))
+    assert report.files["tflite"].signatures

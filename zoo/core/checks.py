@@ -115,8 +115,9 @@ def check_values(x, *, unit_range=True, target=True, name="x"):
 
 def one_input_and_output(model, taker, error):
     """Raise an `error` in the name of `taker`, a function, for a Keras model with several inputs or outputs."""
-    if len(model.inputs) != 1 or len(model.outputs) != 1 or isinstance(model.output, dict):
-        by_name = " by name" if isinstance(model.output, dict) else ""
+    named = isinstance(getattr(model, "output", None), dict)  # a Sequential has no output before it is called
+    if len(model.inputs) != 1 or len(model.outputs) != 1 or named:
+        by_name = " by name" if named else ""
         raise error(
             f"{taker} takes models with one input and one output."
             f" Received {len(model.inputs)} inputs and {len(model.outputs)} outputs{by_name}."
