@@ -81,7 +81,7 @@ def _image(facts, shape):
     """A convolutional denoiser of distortions.
 
     It undoes turns, shifts, changes of scale and contrast: what a class does not depend on. 10 labels a class of digits
-    of other writers: .965 with general-denoising-distortion-128, .892 with the plain mnist-convolutional-16, .914 from
+    of other writers: .961 with general-denoising-distortion-128, .892 with the plain mnist-convolutional-16, .914 from
     scratch (discriminant heads, docs/transfer.md). Normalised batches: without them, training starts slowly or
     collapses.
     """
