@@ -24,7 +24,7 @@ _SHOWN = 10  # rows of pretrained models; baselines are always shown
 def recommend(data, anomalies, models, samples, seed, device_cost, show_all, as_json):
     """Say which pretrained encoder serves DATA, by trying all that can take it.
 
-    DATA is a folder split/class/*.jpg, a zip archive of one, a .npy/.npz, table or sound file, or a dataset's name.
+    DATA is a folder split/class/*.jpg or class/*.jpg, a zip archive of one, a .npy/.npz or table file, or a dataset.
     With classes it is the accuracy of a linear head on frozen features in a cross-validation; with --anomalies the
     AUROC. Next to it stand raw values, principal components, and a small network from scratch.
     """
